@@ -1,0 +1,85 @@
+//! The `cpu` device: host memory, work done on the calling thread.
+
+use std::sync::Arc;
+
+use crate::buffer::Buffer;
+use crate::device::{Device, DeviceInfo, DeviceKind, Stream};
+use crate::error::DeviceError;
+use crate::transfer::{TransferCounters, Transfers};
+
+/// The processor as a device. The reference for the others, and always there.
+#[derive(Debug)]
+pub struct CpuDevice {
+    info: DeviceInfo,
+    counters: Arc<TransferCounters>,
+}
+
+impl CpuDevice {
+    /// Opens it. Reads the processor's name from the system once.
+    pub fn new() -> Self {
+        CpuDevice {
+            info: cpu_info(),
+            counters: Arc::new(TransferCounters::default()),
+        }
+    }
+}
+
+impl Default for CpuDevice {
+    fn default() -> Self {
+        CpuDevice::new()
+    }
+}
+
+impl Device for CpuDevice {
+    fn info(&self) -> &DeviceInfo {
+        &self.info
+    }
+
+    fn alloc(&self, bytes: usize, label: &str) -> Result<Buffer, DeviceError> {
+        Buffer::host_memory(bytes, label, Arc::clone(&self.counters))
+    }
+
+    fn stream(&self, name: &str) -> Result<Stream, DeviceError> {
+        Ok(Stream::new(DeviceKind::Cpu, name))
+    }
+
+    fn transfers(&self) -> Transfers {
+        self.counters.snapshot()
+    }
+}
+
+/// Describes this processor.
+pub(crate) fn cpu_info() -> DeviceInfo {
+    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    DeviceInfo {
+        kind: DeviceKind::Cpu,
+        name: model_name(&text)
+            .unwrap_or(std::env::consts::ARCH)
+            .to_owned(),
+        parallelism: std::thread::available_parallelism().map_or(1, usize::from),
+    }
+}
+
+fn model_name(cpuinfo: &str) -> Option<&str> {
+    let line = cpuinfo
+        .lines()
+        .find(|line| line.starts_with("model name"))?;
+    line.split_once(':')
+        .map(|(_, name)| name.trim())
+        .filter(|name| !name.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_model_name_is_found_or_absent() {
+        assert_eq!(
+            model_name("processor : 0\nmodel name\t: Some CPU @ 2 GHz\n"),
+            Some("Some CPU @ 2 GHz")
+        );
+        assert_eq!(model_name("model name\t:  \n"), None);
+        assert_eq!(model_name("Hardware : board\n"), None);
+    }
+}

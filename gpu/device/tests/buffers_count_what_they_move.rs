@@ -1,0 +1,120 @@
+//! The two doors between host and device, and their counters.
+
+use lsie_device::{
+    CpuDevice, Device, DeviceError, DeviceKind, DeviceReport, Transfers, open, probe,
+};
+
+#[test]
+fn uploads_and_downloads_are_counted_and_exact() {
+    let device = CpuDevice::new();
+    let stream = device.stream("test").unwrap();
+    let mut buffer = device.alloc(100, "numbers").unwrap();
+    assert_eq!(buffer.host::<u8>().unwrap(), [0; 100], "zeroed at birth");
+
+    buffer.upload(&stream, 10, &[1, 2, 3]).unwrap();
+    buffer.upload(&stream, 100, &[]).unwrap();
+    let mut read = [9; 5];
+    buffer.copy_to_host(&stream, 9, &mut read).unwrap();
+    stream.synchronize().unwrap();
+
+    assert_eq!(read, [0, 1, 2, 3, 0]);
+    assert_eq!(
+        device.transfers(),
+        Transfers {
+            uploads: 2,
+            upload_bytes: 3,
+            downloads: 1,
+            download_bytes: 5
+        }
+    );
+}
+
+#[test]
+fn an_access_beyond_the_end_is_refused_and_changes_nothing() {
+    let device = CpuDevice::new();
+    let stream = device.stream("test").unwrap();
+    let mut buffer = device.alloc(8, "small").unwrap();
+
+    for offset_bytes in [1, 8, usize::MAX] {
+        let refused = buffer.upload(&stream, offset_bytes, &[7; 8]);
+        assert!(
+            matches!(
+                refused,
+                Err(DeviceError::OutOfBounds {
+                    buffer_bytes: 8,
+                    ..
+                })
+            ),
+            "{refused:?}"
+        );
+        assert!(
+            buffer
+                .copy_to_host(&stream, offset_bytes, &mut [0; 8])
+                .is_err()
+        );
+    }
+    assert_eq!(buffer.host::<u8>().unwrap(), [0; 8]);
+    assert_eq!(device.transfers(), Transfers::default());
+}
+
+#[test]
+fn borrows_are_aligned_and_typed() {
+    let device = CpuDevice::new();
+    let mut buffer = device.alloc(12, "floats").unwrap();
+    buffer
+        .host_mut::<f32>()
+        .unwrap()
+        .copy_from_slice(&[1.0, 2.0, 3.0]);
+
+    let floats = buffer.host::<f32>().unwrap();
+    assert_eq!(floats, [1.0, 2.0, 3.0]);
+    assert_eq!(floats.as_ptr().addr() % 64, 0);
+    assert!(
+        buffer.host::<f64>().is_none(),
+        "12 bytes are no whole number of f64"
+    );
+    assert!(
+        device
+            .alloc(0, "empty")
+            .unwrap()
+            .host::<f32>()
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[test]
+fn memory_that_cannot_be_had_is_an_error() {
+    let refused = CpuDevice::new().alloc(usize::MAX, "everything");
+    assert!(
+        matches!(refused, Err(DeviceError::OutOfMemory { .. })),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn the_probe_finds_the_cpu_and_explains_the_others() {
+    let reports = probe();
+    assert!(
+        matches!(&reports[0], DeviceReport::Found(info) if info.kind == DeviceKind::Cpu && info.parallelism > 0)
+    );
+    assert_eq!(reports.len(), 3);
+
+    for (kind, report) in [
+        (DeviceKind::Wgpu, &reports[1]),
+        (DeviceKind::Cuda, &reports[2]),
+    ] {
+        let DeviceReport::Unavailable {
+            kind: reported,
+            how_to_get,
+            ..
+        } = report
+        else {
+            panic!("{report:?} cannot be in this build")
+        };
+        assert_eq!(*reported, kind);
+        assert!(!how_to_get.is_empty());
+        assert!(matches!(open(kind), Err(DeviceError::Unavailable { .. })));
+    }
+    assert_eq!(open(DeviceKind::Cpu).unwrap().info().kind, DeviceKind::Cpu);
+}

@@ -1,0 +1,36 @@
+//! Networks: a model manifest, a verified cache, a deterministic converter, and the runtime that runs what comes out.
+//!
+//! **The one contract.** A model is used only if its file has the hash that the manifest records; what is made from it (TFLite
+//! to ONNX) is made by this crate and has a recorded hash too. A loaded model is a [`Network`]: it reads and writes
+//! [`lsie_device::Buffer`]s on a [`lsie_device::Stream`] and gives the same numbers for the same inputs.
+//!
+//! **What it never does.** It never downloads, never pre- or post-processes, never moves work to another device in silence. A
+//! model that is not there is [`InferError::ModelMissing`] with the way to get it; a library that cannot be opened is
+//! [`InferError::RuntimeUnavailable`].
+//!
+//! ```
+//! use lsie_infer::{InferError, ModelState, ModelStore};
+//!
+//! let store = ModelStore::open(std::path::Path::new("/nonexistent/cache"))?;
+//! assert!(store.list().iter().all(|model| model.state != ModelState::Installed));
+//! let Err(InferError::ModelMissing { how_to_get, .. }) = store.path("face_mesh") else {
+//!     return Err("nothing can be installed there".into());
+//! };
+//! assert_eq!(how_to_get, "run `lsie models fetch face_mesh`");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub mod convert;
+pub mod manifest;
+
+mod error;
+mod network;
+mod runtime;
+mod self_test;
+mod store;
+
+pub use error::{ConvertError, FileFault, InferError};
+pub use manifest::Manifest;
+pub use network::{Network, TensorInfo, landmark_indices};
+pub use runtime::{OrtNetwork, Runtime};
+pub use store::{ModelState, ModelStatus, ModelStore};

@@ -1,0 +1,261 @@
+//! ONNX Runtime, opened at run time, on the processor.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use lsie_device::{Buffer, Stream};
+use ort::environment::Environment;
+use ort::session::builder::GraphOptimizationLevel;
+use ort::session::{HasSelectedOutputs, OutputSelector, RunOptions, Session, SessionInputValue};
+use ort::value::{Outlet, Tensor, TensorElementType, TensorRef};
+
+use crate::error::InferError;
+use crate::network::{Network, TensorInfo};
+
+/// The library can be opened once per process; later requests share it.
+static LOADED: Mutex<Option<Runtime>> = Mutex::new(None);
+
+/// Largest input or output; the networks of the manifest stay below 1 MiB.
+const MAX_ELEMENTS: usize = 1 << 26;
+
+/// The opened inference library. A clone is the same library.
+#[derive(Debug, Clone)]
+pub struct Runtime {
+    environment: Environment,
+    library: PathBuf,
+}
+
+impl Runtime {
+    /// Opens the library at `path`. A process has one: opening the same file again is free, another file is
+    /// [`InferError::RuntimeUnavailable`].
+    pub fn load(path: &Path) -> Result<Self, InferError> {
+        let unavailable = |reason: String| InferError::RuntimeUnavailable {
+            path: path.to_owned(),
+            reason,
+        };
+        let library = path
+            .canonicalize()
+            .map_err(|error| unavailable(error.to_string()))?;
+        let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(runtime) = loaded.as_ref() {
+            if runtime.library == library {
+                return Ok(runtime.clone());
+            }
+            let reason = format!("{} is loaded already", runtime.library.display());
+            return Err(unavailable(reason));
+        }
+        let environment = ort::init_from(&library)
+            .map_err(|error| unavailable(error.to_string()))?
+            .with_name("lsie")
+            .with_telemetry(false)
+            .build()
+            .map_err(|error| unavailable(error.to_string()))?;
+        let runtime = Runtime {
+            environment,
+            library,
+        };
+        *loaded = Some(runtime.clone());
+        Ok(runtime)
+    }
+
+    /// The file that was opened.
+    pub fn library(&self) -> &Path {
+        &self.library
+    }
+
+    /// Loads a model for the processor: one thread, deterministic, all sizes fixed.
+    pub fn open(&self, model: &Path) -> Result<OrtNetwork, InferError> {
+        OrtNetwork::open(self, model)
+    }
+}
+
+/// A model run by ONNX Runtime on the processor, on the thread that calls it.
+///
+/// Inputs are read where they lie. Outputs are computed into memory that is made once at loading and then copied into the
+/// caller's buffers (a few kilobytes: the library refuses to bind foreign memory safely).
+pub struct OrtNetwork {
+    session: Session,
+    options: RunOptions<HasSelectedOutputs>,
+    inputs: Vec<Input>,
+    input_infos: Vec<TensorInfo>,
+    outputs: Vec<TensorInfo>,
+    model: String,
+}
+
+/// The shape of an input as the library takes it.
+#[derive(Debug)]
+struct Input {
+    shape: Vec<i64>,
+}
+
+impl fmt::Debug for OrtNetwork {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("OrtNetwork")
+            .field("model", &self.model)
+            .finish_non_exhaustive()
+    }
+}
+
+impl OrtNetwork {
+    fn open(runtime: &Runtime, model: &Path) -> Result<Self, InferError> {
+        let name = model.display().to_string();
+        let failed = |reason: String| InferError::Runtime {
+            operation: "load",
+            model: name.clone(),
+            reason,
+        };
+        let session = build_session(runtime, model).map_err(&failed)?;
+        let infos = |outlets: &[Outlet]| {
+            let infos = outlets.iter().map(tensor_info);
+            infos.collect::<Result<Vec<_>, String>>().map_err(&failed)
+        };
+        let (input_infos, outputs) = (infos(session.inputs())?, infos(session.outputs())?);
+        let mut selector = OutputSelector::default();
+        for output in &outputs {
+            let memory = Tensor::<f32>::new(session.allocator(), output.shape.clone())
+                .map_err(|error| failed(error.to_string()))?;
+            selector = selector.preallocate(output.name.clone(), memory);
+        }
+        let options = RunOptions::new()
+            .map_err(|error| failed(error.to_string()))?
+            .with_outputs(selector);
+        let inputs = input_infos.iter().map(Input::new).collect();
+        Ok(OrtNetwork {
+            session,
+            options,
+            inputs,
+            input_infos,
+            outputs,
+            model: name,
+        })
+    }
+}
+
+impl Network for OrtNetwork {
+    fn inputs(&self) -> &[TensorInfo] {
+        &self.input_infos
+    }
+
+    fn outputs(&self) -> &[TensorInfo] {
+        &self.outputs
+    }
+
+    fn metadata(&self, key: &str) -> Option<String> {
+        self.session.metadata().ok()?.custom(key)
+    }
+
+    fn run(
+        &mut self,
+        stream: &Stream,
+        inputs: &[&Buffer],
+        outputs: &mut [&mut Buffer],
+    ) -> Result<(), InferError> {
+        let failed = |error: ort::Error| InferError::Runtime {
+            operation: "run",
+            model: self.model.clone(),
+            reason: error.to_string(),
+        };
+        let mut values: Vec<SessionInputValue<'_>> = Vec::with_capacity(inputs.len());
+        for (position, info) in self.input_infos.iter().enumerate() {
+            let buffer = inputs.get(position);
+            let data = buffer
+                .map(|buffer| buffer.check_stream(stream).map(|()| buffer.host::<f32>()))
+                .transpose()?
+                .flatten()
+                .and_then(|data| data.get(..info.elements()));
+            let (Some(data), Some(input)) = (data, self.inputs.get(position)) else {
+                return Err(binding(info, buffer.map(|buffer| buffer.label())));
+            };
+            let shape = input.shape.as_slice();
+            values.push(
+                TensorRef::from_array_view((shape, data))
+                    .map_err(failed)?
+                    .into(),
+            );
+        }
+        let results = self
+            .session
+            .run_with_options(values.as_slice(), &self.options)
+            .map_err(failed)?;
+        for (position, info) in self.outputs.iter().enumerate() {
+            let Some(buffer) = outputs.get_mut(position) else {
+                return Err(binding(info, None));
+            };
+            buffer.check_stream(stream)?;
+            let label = buffer.label().to_owned();
+            let Some(target) = buffer
+                .host_mut::<f32>()
+                .and_then(|data| data.get_mut(..info.elements()))
+            else {
+                return Err(binding(info, Some(&label)));
+            };
+            let value = results.get(&info.name).ok_or_else(|| binding(info, None))?;
+            let (_, numbers) = value.try_extract_tensor::<f32>().map_err(failed)?;
+            if numbers.len() != target.len() {
+                return Err(binding(info, Some(&label)));
+            }
+            target.copy_from_slice(numbers);
+        }
+        Ok(())
+    }
+}
+
+impl Input {
+    fn new(info: &TensorInfo) -> Self {
+        let sizes = info.shape.iter();
+        Input {
+            shape: sizes
+                .map(|size| i64::try_from(*size).unwrap_or(i64::MAX))
+                .collect(),
+        }
+    }
+}
+
+fn build_session(runtime: &Runtime, model: &Path) -> Result<Session, String> {
+    Session::builder(&runtime.environment)
+        .map_err(|error| error.to_string())?
+        .with_intra_threads(1)
+        .map_err(|error| error.to_string())?
+        .with_inter_threads(1)
+        .map_err(|error| error.to_string())?
+        .with_deterministic_compute(true)
+        .map_err(|error| error.to_string())?
+        .with_optimization_level(GraphOptimizationLevel::All)
+        .map_err(|error| error.to_string())?
+        .commit_from_file(model)
+        .map_err(|error| error.to_string())
+}
+
+fn tensor_info(outlet: &Outlet) -> Result<TensorInfo, String> {
+    let name = outlet.name().to_owned();
+    if outlet.dtype().tensor_type() != Some(TensorElementType::Float32) {
+        return Err(format!("{name} is no tensor of 32-bit floats"));
+    }
+    let sizes = outlet
+        .dtype()
+        .tensor_shape()
+        .into_iter()
+        .flat_map(|shape| shape.iter());
+    let shape = sizes
+        .map(|size| usize::try_from(*size).ok())
+        .collect::<Option<Vec<_>>>()
+        .ok_or_else(|| format!("{name} has a size that is not fixed"))?;
+    let elements = shape
+        .iter()
+        .try_fold(1_usize, |all, size| all.checked_mul(*size));
+    if elements.is_none_or(|elements| elements > MAX_ELEMENTS) {
+        return Err(format!("{name} is larger than {MAX_ELEMENTS} numbers"));
+    }
+    Ok(TensorInfo { name, shape })
+}
+
+fn binding(info: &TensorInfo, label: Option<&str>) -> InferError {
+    InferError::Binding {
+        tensor: info.name.clone(),
+        wanted_bytes: info.len_bytes(),
+        wanted_device: "cpu",
+        label: label.unwrap_or("none").to_owned(),
+    }
+}

@@ -1,0 +1,38 @@
+//! Sound on the CPU: resampling, level, and the acoustic set of math 10 (pitch, pulses, jitter, shimmer).
+//!
+//! ```text
+//! f32 blocks any rate ─ resample ─▶ s16 16 kHz mono ─ PitchStream ─▶ Pitch ─ find_pulses ─▶ Pulses
+//!                                        │ level                        └───────┬──────────────┘
+//!                                        ▼                                      ▼ measure_segment
+//!                                  rms, peak dBFS                        AcousticMetrics (contracts 5.7)
+//! ```
+//!
+//! One contract: the same samples give the same numbers, in one piece or in blocks, bit for bit on one build and machine.
+//! Samples are s16 / 32768, so every sum of products is exact in f64 and may be added in any order.
+//! Nothing here touches a device buffer: 30 s of sound are too little work to pay for a transfer.
+
+mod level;
+mod measure;
+mod perturbation;
+mod pitch;
+mod pulse;
+mod resample;
+
+pub use level::{FLOOR_DBFS, Level, LevelMeter};
+pub use measure::{
+    FrameVoice, IslandMeasure, MeasureSettings, WindowMeasure, assemble, measure_frames,
+    measure_segment, measure_track, semitones_between,
+};
+pub use perturbation::{PulseWindow, jitter_local, mean_period_secs, shimmer_local};
+pub use pitch::{Form, Pitch, PitchError, PitchFrame, PitchNow, PitchStream};
+pub use pulse::{Pulses, find_pulses};
+pub use resample::{OUTPUT_RATE_HZ, ResampleError, Resampler, s16_from_unit};
+
+/// Sample rate of every analysis here, Hz.
+pub const RATE_HZ: f64 = 16_000.0;
+
+/// Samples as the formulas want them: s16 / 32768 (math 10.1).
+#[must_use]
+pub fn unit_from_s16(samples: &[i16]) -> Vec<f64> {
+    samples.iter().map(|s| f64::from(*s) / 32768.0).collect()
+}

@@ -1,0 +1,214 @@
+//! Candidates of one frame: Hann window, autocorrelation by FFT, local maxima, refinement (math 10.2).
+
+use std::f64::consts::PI;
+use std::fmt;
+use std::sync::Arc;
+
+use realfft::num_complex::Complex;
+use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
+
+use super::super::RATE_HZ;
+use super::sinc::{Autocorrelation, Refiner};
+use super::{FLOOR_HZ, Form, OCTAVE_COST, VOICING_THRESHOLD};
+
+/// Half the window in samples.
+pub(super) const HALF: usize = 319;
+const WINDOW: usize = 2 * HALF;
+/// Period of the floor in samples, and half of it.
+const PERIOD: usize = 213;
+const HALF_PERIOD: usize = PERIOD / 2 + 1;
+const MAX_LAG: usize = WINDOW / 3 + 2;
+/// Largest lag of the autocorrelation.
+pub(super) const RANGE: usize = WINDOW / 2;
+const FFT: usize = 1024;
+/// Voiced candidates kept per frame.
+const KEPT: usize = 14;
+const COARSE_DEPTH: usize = 30;
+
+/// A possible period.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Candidate {
+    pub(super) f0_hz: f64,
+    pub(super) strength: f64,
+}
+
+/// Voiced candidates and local peaks of all frames so far, by ascending lag within a frame.
+#[derive(Debug, Clone, Default)]
+pub(super) struct CandidateTable {
+    candidates: Vec<Candidate>,
+    ends: Vec<usize>,
+    local_peaks: Vec<f64>,
+}
+
+impl CandidateTable {
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    pub(super) fn local_peak(&self, frame: usize) -> f64 {
+        self.local_peaks.get(frame).copied().unwrap_or(0.0)
+    }
+
+    pub(super) fn voiced(&self, frame: usize) -> &[Candidate] {
+        let end = self.ends.get(frame).copied().unwrap_or(0);
+        let start = frame
+            .checked_sub(1)
+            .and_then(|f| self.ends.get(f))
+            .copied()
+            .unwrap_or(0);
+        self.candidates.get(start..end).unwrap_or_default()
+    }
+
+    fn close_frame(&mut self, local_peak: f64) {
+        self.local_peaks.push(local_peak);
+        self.ends.push(self.candidates.len());
+    }
+}
+
+/// Buffers and plans for one frame at a time.
+pub(super) struct FrameAnalyser {
+    forward: Arc<dyn RealToComplex<f64>>,
+    inverse: Arc<dyn ComplexToReal<f64>>,
+    hann: Vec<f64>,
+    hann_correlation: Vec<f64>,
+    time: Vec<f64>,
+    spectrum: Vec<Complex<f64>>,
+    scratch: Vec<Complex<f64>>,
+    correlation: Autocorrelation,
+    peaks: Vec<usize>,
+    refiner: Refiner,
+}
+
+impl fmt::Debug for FrameAnalyser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FrameAnalyser").finish_non_exhaustive()
+    }
+}
+
+impl FrameAnalyser {
+    pub(super) fn new(form: Form) -> Self {
+        let mut planner = RealFftPlanner::<f64>::new();
+        let (forward, inverse) = (planner.plan_fft_forward(FFT), planner.plan_fft_inverse(FFT));
+        let scratch = forward.get_scratch_len().max(inverse.get_scratch_len());
+        let hann = (1..=WINDOW)
+            .map(|j| 0.5 - 0.5 * (2.0 * PI * j as f64 / (WINDOW + 1) as f64).cos())
+            .collect();
+        let mut analyser = Self {
+            spectrum: forward.make_output_vec(),
+            scratch: vec![Complex::default(); scratch],
+            forward,
+            inverse,
+            hann,
+            hann_correlation: Vec::new(),
+            time: vec![0.0; FFT],
+            correlation: Autocorrelation::new(),
+            peaks: Vec::with_capacity(RANGE),
+            refiner: Refiner::new(form),
+        };
+        analyser.time[..WINDOW].copy_from_slice(&analyser.hann);
+        analyser.autocorrelate();
+        let energy = analyser.time[0];
+        analyser.hann_correlation = analyser.time[..=RANGE].iter().map(|r| r / energy).collect();
+        analyser
+    }
+
+    /// Adds the frame whose centre lies right of sample `left` of the segment to the table.
+    pub(super) fn analyse(&mut self, samples: &[f64], left: usize, table: &mut CandidateTable) {
+        let local_peak = self.window_frame(samples, left).unwrap_or(0.0);
+        if local_peak > 0.0 {
+            self.autocorrelate();
+            let energy = self.time[0];
+            let scaled = self
+                .time
+                .iter()
+                .zip(&self.hann_correlation)
+                .skip(1)
+                .map(|(ac, rw)| ac / (energy * rw));
+            self.correlation.set(scaled);
+            self.find_peaks();
+            for lag in &self.peaks {
+                let (lag, value) = self.refiner.refine(&self.correlation, *lag);
+                let strength = if value > 1.0 { 1.0 / value } else { value };
+                table.candidates.push(Candidate {
+                    f0_hz: RATE_HZ / lag,
+                    strength,
+                });
+            }
+        }
+        table.close_frame(local_peak);
+    }
+
+    /// Fills `time` with the windowed frame and tells its local peak; `None` when the segment does not reach that far.
+    fn window_frame(&mut self, samples: &[f64], left: usize) -> Option<f64> {
+        let right = left + 1;
+        let around = samples.get(right.checked_sub(PERIOD)?..=left + PERIOD)?;
+        let mean = around.iter().sum::<f64>() / (2 * PERIOD) as f64;
+        let frame = samples.get(right.checked_sub(HALF)?..=left + HALF)?;
+        let (windowed, padding) = self.time.split_at_mut(WINDOW);
+        for ((out, x), h) in windowed.iter_mut().zip(frame).zip(&self.hann) {
+            *out = (x - mean) * h;
+        }
+        padding.fill(0.0);
+        let middle = windowed.get(HALF - HALF_PERIOD..HALF + HALF_PERIOD)?;
+        Some(middle.iter().fold(0.0, |peak: f64, v| peak.max(v.abs())))
+    }
+
+    /// `time` becomes its own (unnormalised) circular autocorrelation.
+    fn autocorrelate(&mut self) {
+        // The lengths are fixed at construction and the spectrum's ends are real, so neither transform can fail.
+        let forward = self.forward.process_with_scratch(
+            &mut self.time,
+            &mut self.spectrum,
+            &mut self.scratch,
+        );
+        for bin in &mut self.spectrum {
+            *bin = Complex::new(bin.norm_sqr(), 0.0);
+        }
+        let inverse = self.inverse.process_with_scratch(
+            &mut self.spectrum,
+            &mut self.time,
+            &mut self.scratch,
+        );
+        debug_assert!(forward.is_ok() && inverse.is_ok());
+    }
+
+    /// Lags of the local maxima above half the voicing threshold, ascending, at most [`KEPT`].
+    fn find_peaks(&mut self) {
+        self.peaks.clear();
+        for lag in 2..MAX_LAG.min(RANGE) {
+            let [before, here, after] = self.correlation.around(lag);
+            if here > 0.5 * VOICING_THRESHOLD && here > before && here >= after {
+                self.peaks.push(lag);
+            }
+        }
+        if self.peaks.len() > KEPT {
+            self.drop_weakest();
+        }
+    }
+
+    /// Later peaks replace the weakest earlier one when they are at least as strong.
+    fn drop_weakest(&mut self) {
+        let merits: Vec<f64> = self.peaks.iter().map(|lag| self.merit(*lag)).collect();
+        let mut kept: Vec<(usize, f64)> = Vec::with_capacity(KEPT + 1);
+        for (lag, merit) in self.peaks.drain(..).zip(merits) {
+            kept.push((lag, merit));
+            let earlier = kept.iter().enumerate().take(KEPT);
+            let weakest = earlier
+                .min_by(|(_, a), (_, b)| a.1.total_cmp(&b.1))
+                .map(|(k, w)| (k, w.1));
+            if let Some((index, least)) = weakest.filter(|_| kept.len() > KEPT) {
+                kept.remove(if least <= merit { index } else { KEPT });
+            }
+        }
+        self.peaks.extend(kept.into_iter().map(|(lag, _)| lag));
+    }
+
+    /// Coarse strength minus octave cost at the parabolic lag.
+    fn merit(&self, lag: usize) -> f64 {
+        let [before, here, after] = self.correlation.around(lag);
+        let position = lag as f64 + 0.5 * (after - before) / (2.0 * here - before - after);
+        let value = self.correlation.interpolate(position, COARSE_DEPTH);
+        let strength = if value > 1.0 { 1.0 / value } else { value };
+        strength - OCTAVE_COST * (FLOOR_HZ * position / RATE_HZ).log2()
+    }
+}

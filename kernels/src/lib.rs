@@ -1,0 +1,41 @@
+//! Every kernel of the media plane: its contract, its reference, its launcher.
+//!
+//! **The one contract.** A launcher takes a [`Stream`](lsie_device::Stream) and [`Buffer`](lsie_device::Buffer)s or
+//! [`Frame`](lsie_device::Frame)s, checks sizes and parameters before it touches anything, and writes only its output.
+//! [`audio`] works on host slices: half a minute of sound is too little work to pay for a transfer.
+//! The `reference` module of a kernel is the plain transcription that every version is tested against.
+//!
+//! **What it never does.** It never allocates or synchronises in a launch, never reads a file or a clock, never knows where a frame
+//! came from.
+//!
+//! ```
+//! use lsie_device::{DeviceKind, Frame, FrameLayout, FrameMeta, FramePool, PixelFormat, open};
+//! use lsie_kernels::crop::{Border, CropParams, TensorOrder, ValueRange, launch};
+//! use lsie_kernels::region::Region;
+//!
+//! let device = open(DeviceKind::Cpu)?;
+//! let stream = device.stream("example")?;
+//! let layout = FrameLayout::tight(PixelFormat::Rgb8, 4, 4)?;
+//! let mut slot = FramePool::new(device.as_ref(), 1, layout.bytes())?.acquire().ok_or("no slot")?;
+//! slot.buffer_mut().upload(&stream, 0, &[255; 48])?;
+//! let frame = Frame::new(slot, FrameMeta::still(layout))?;
+//!
+//! let region = Region::letterbox(frame.width(), frame.height());
+//! let params = CropParams::new(&region, [2, 2], ValueRange::Unit, Border::Replicate, TensorOrder::Nhwc);
+//! let mut tensor = device.alloc(4 * params.out_len(), "tensor")?;
+//! launch(&stream, &frame, &[params], &mut tensor)?;
+//! assert_eq!(tensor.host::<f32>(), Some(&[1.0; 12][..]));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub mod au12;
+pub mod audio;
+pub mod crop;
+pub mod detect;
+mod error;
+mod launch;
+pub mod pose;
+pub mod project;
+pub mod region;
+
+pub use error::KernelError;

@@ -1,0 +1,207 @@
+//! The neutral baseline and what is computed against it (math 4.4 to 4.6).
+
+use lsie_kernels::au12::{ALPHA, score};
+use lsie_schemas::observation::{CalibrationState, NullReason};
+
+/// Calibration takes at most one frame in this stretch of media time: 1/15 s.
+pub const CALIBRATION_PERIOD_NS: i64 = 66_666_667;
+
+/// How much too early a frame may come, so that a camera's jitter at 15 fps loses none and 20 fps gives its three of four.
+const EARLY_NS: i64 = 20_000_000;
+/// A step back of media time beyond this is a new source, not a late frame.
+const RESTART_NS: i64 = 1_000_000_000;
+
+/// Gathers the neutral baseline from the first frames with a ratio and scores the later ones.
+///
+/// On average it accepts one frame per [`CALIBRATION_PERIOD_NS`] of media time, whatever the frame rate, until it has the 45
+/// that it needs.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Calibrator {
+    state: CalibrationState,
+    due_ns: Option<i64>,
+}
+
+impl Calibrator {
+    /// Goes on from a state that an earlier run of the engine reached.
+    pub fn from_state(state: CalibrationState) -> Self {
+        let is_sound = state.ratio_sum.is_finite() && state.ratio_sum >= 0.0;
+        Calibrator {
+            state: if is_sound {
+                state
+            } else {
+                CalibrationState::default()
+            },
+            due_ns: None,
+        }
+    }
+
+    /// What has to be kept to go on later.
+    pub fn state(&self) -> CalibrationState {
+        self.state
+    }
+
+    /// Takes a frame's ratio into the baseline where one is due and more are needed. Says whether it did: such a frame
+    /// has no score.
+    pub fn offer(&mut self, pts_ns: i64, ratio: f64) -> bool {
+        if self.state.is_complete() || !self.is_due(pts_ns) {
+            return false;
+        }
+        let accepted = self.accept(ratio);
+        if accepted {
+            // A late frame may move the next one earlier by as much as a frame may be early, so that a rate that is no
+            // multiple of 15 fps averages out and a gap is not made up for.
+            let due_ns = self
+                .due_ns
+                .unwrap_or(pts_ns)
+                .max(pts_ns.saturating_sub(EARLY_NS));
+            let is_restart = pts_ns.saturating_add(RESTART_NS) < due_ns;
+            let base_ns = if is_restart { pts_ns } else { due_ns };
+            self.due_ns = Some(base_ns.saturating_add(CALIBRATION_PERIOD_NS));
+        }
+        accepted
+    }
+
+    /// Takes a ratio into the baseline, whatever the time and the count: further calibration frames move it. Refuses a ratio
+    /// that is not finite.
+    pub fn accept(&mut self, ratio: f64) -> bool {
+        if !ratio.is_finite() {
+            return false;
+        }
+        self.state.accepted = self.state.accepted.saturating_add(1);
+        self.state.ratio_sum += ratio;
+        true
+    }
+
+    /// The bounded score of a ratio, once calibration is complete (math 4.5).
+    pub fn score(&self, ratio: f64) -> Result<f64, NullReason> {
+        if !ratio.is_finite() {
+            return Err(NullReason::NonFinite);
+        }
+        let baseline = self.state.baseline().filter(|_| self.state.is_complete());
+        baseline
+            .map(|baseline| score(ratio, baseline, ALPHA))
+            .ok_or(NullReason::NotCalibrated)
+    }
+
+    fn is_due(&self, pts_ns: i64) -> bool {
+        let Some(due_ns) = self.due_ns else {
+            return true;
+        };
+        pts_ns >= due_ns.saturating_sub(EARLY_NS) || pts_ns.saturating_add(RESTART_NS) < due_ns
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn accepted(pts_ns: impl Iterator<Item = i64>) -> u32 {
+        let mut calibrator = Calibrator::default();
+        for pts_ns in pts_ns {
+            calibrator.offer(pts_ns, 0.9);
+        }
+        calibrator.state().accepted
+    }
+
+    #[test]
+    fn every_frame_rate_gives_at_most_fifteen_a_second() {
+        for (fps, wanted) in [
+            (5, 10),
+            (10, 20),
+            (15, 30),
+            (20, 30),
+            (24, 30),
+            (25, 30),
+            (30, 30),
+            (60, 30),
+            (120, 30),
+        ] {
+            let two_secs = (0..2 * fps).map(|k| k * 1_000_000_000 / fps);
+            let got = accepted(two_secs);
+            assert!((wanted..=wanted + 1).contains(&got), "{fps} fps gave {got}");
+        }
+    }
+
+    #[test]
+    fn jitter_at_fifteen_frames_a_second_loses_none() {
+        let jittered =
+            (0..30_i64).map(|k| k * 66_666_667 + if k % 2 == 0 { 8_000_000 } else { -8_000_000 });
+        assert_eq!(accepted(jittered), 30);
+    }
+
+    #[test]
+    fn a_gap_is_not_made_up_for_by_a_burst() {
+        let after_gap = [
+            0,
+            5_000_000_000,
+            5_010_000_000,
+            5_020_000_000,
+            5_060_000_000,
+        ];
+        assert_eq!(accepted(after_gap.into_iter()), 3);
+    }
+
+    #[test]
+    fn a_repeated_frame_counts_once_and_a_restart_goes_on() {
+        assert_eq!(accepted([0, 0, 0, -5, 3].into_iter()), 1);
+        assert_eq!(
+            accepted([60_000_000_000, 0, 66_666_667, 70_000_000].into_iter()),
+            3
+        );
+        assert_eq!(accepted([i64::MAX, i64::MIN, i64::MAX].into_iter()), 3);
+    }
+
+    #[test]
+    fn it_stops_at_forty_five_and_scores_from_then_on() {
+        let mut calibrator = Calibrator::default();
+        for k in 0..44 {
+            assert!(calibrator.offer(k * CALIBRATION_PERIOD_NS, 0.9));
+            assert_eq!(calibrator.score(1.0), Err(NullReason::NotCalibrated));
+        }
+        assert!(calibrator.offer(44 * CALIBRATION_PERIOD_NS, 0.9));
+        assert!(!calibrator.offer(45 * CALIBRATION_PERIOD_NS, 5.0));
+        let smile = calibrator.score(1.05).unwrap();
+        assert!((smile - 0.9_f64.tanh()).abs() < 1e-9, "{smile}");
+        assert_eq!(calibrator.score(0.1), Ok(0.0));
+        assert_eq!(calibrator.score(f64::NAN), Err(NullReason::NonFinite));
+    }
+
+    #[test]
+    fn a_bad_ratio_never_reaches_the_baseline() {
+        let mut calibrator = Calibrator::default();
+        for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            assert!(!calibrator.offer(0, bad));
+        }
+        assert!(calibrator.offer(0, 0.5), "and takes no frame's place");
+        assert_eq!(
+            calibrator.state(),
+            CalibrationState {
+                accepted: 1,
+                ratio_sum: 0.5
+            }
+        );
+    }
+
+    #[test]
+    fn it_survives_a_restart_and_refuses_a_broken_state() {
+        let mut first = Calibrator::default();
+        for k in 0..30 {
+            first.offer(k * CALIBRATION_PERIOD_NS, 0.8 + k as f64 * 0.001);
+        }
+        let mut second = Calibrator::from_state(first.state());
+        for k in 0..15 {
+            second.offer(k * CALIBRATION_PERIOD_NS, 0.9);
+        }
+        assert!(second.state().is_complete());
+        assert!(second.score(1.0).is_ok());
+
+        let broken = CalibrationState {
+            accepted: 45,
+            ratio_sum: f64::NAN,
+        };
+        assert_eq!(
+            Calibrator::from_state(broken).state(),
+            CalibrationState::default()
+        );
+    }
+}

@@ -1,0 +1,26 @@
+//! The face of one person: detection, 478 landmarks, head pose and the AU12 score of each frame.
+//!
+//! ```text
+//! Frame ─▶ followed? ──yes──▶ region from the last landmarks ─┐
+//!             │ no                                            ▼
+//!             └─▶ letterbox 128² ─▶ detector ─▶ choose ─▶ crop 192² ─▶ attention mesh ─▶ project ─┬─▶ AU12 ratio ─▶ calibration, score
+//!                                                                                                 └─▶ pose, box, next region
+//! ```
+//!
+//! [`Subject`] decides whom to follow and [`Calibrator`] keeps the neutral baseline; both are pure. [`FaceNetworks`] runs
+//! kernels and networks. [`FaceTracker`] joins them: one frame in, one observation out, always. [`FaceLayer`] is the
+//! tracker as a node of a graph.
+
+mod calibration;
+mod layer;
+mod networks;
+mod region;
+mod subject;
+mod tracker;
+
+pub use calibration::{CALIBRATION_PERIOD_NS, Calibrator};
+pub use layer::{FaceControl, FaceLayer};
+pub use networks::FaceNetworks;
+pub use region::{box_of, region_from_detection, region_from_landmarks};
+pub use subject::{Candidate, FaceBox, Loss, Plan, Subject, SubjectRules};
+pub use tracker::{FaceCounters, FaceTracker, SessionPhase};

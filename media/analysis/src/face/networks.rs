@@ -1,0 +1,282 @@
+//! The two networks of a face, their buffers, and the kernels before and after them. Everything on one stream.
+
+use lsie_device::{Buffer, Device, Frame, Stream};
+use lsie_infer::{Network, TensorInfo, landmark_indices};
+use lsie_kernels::au12::{self, Absent, Au12};
+use lsie_kernels::crop::{self, Border, CropParams, Sampling, TensorOrder, ValueRange};
+use lsie_kernels::detect::{
+    self, ANCHOR_COUNT, DetectParams, Detection, MAX_FACES, REGRESSORS_PER_ANCHOR,
+};
+use lsie_kernels::pose::{self, Pose};
+use lsie_kernels::project::{
+    self, EYE_COUNT, IRIS_COUNT, LANDMARK_COUNT, LIP_COUNT, MESH_COUNT, MeshOutputs, MeshSubsets,
+};
+use lsie_kernels::region::Region;
+
+use crate::error::AnalysisError;
+
+const DETECTOR: &str = "face_detector";
+const MESH: &str = "face_mesh";
+const DETECTOR_OUTPUTS: [(&str, usize); 2] = [
+    ("regressors", ANCHOR_COUNT * REGRESSORS_PER_ANCHOR),
+    ("classificators", ANCHOR_COUNT),
+];
+const MESH_OUTPUTS: [(&str, usize); 7] = [
+    ("output_mesh_identity", MESH_COUNT * 3),
+    ("output_lips", LIP_COUNT * 2),
+    ("output_left_eye", EYE_COUNT * 2),
+    ("output_right_eye", EYE_COUNT * 2),
+    ("output_left_iris", IRIS_COUNT * 2),
+    ("output_right_iris", IRIS_COUNT * 2),
+    ("conv_faceflag", 1),
+];
+
+/// What the mesh network and the kernels behind it say about one region of one frame. The landmarks are read separately.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct MeshReading {
+    /// Probability that there is a face, 0 to 1; NaN when the network says nothing sensible.
+    pub(super) confidence: f32,
+    /// Mouth width over eye distance (math 4.3), or why there is none.
+    pub(super) ratio: Result<f32, Absent>,
+    /// Head rotation.
+    pub(super) pose: Pose,
+}
+
+/// A network with buffers for all its tensors. `N` outputs, in the network's order.
+struct Bound<const N: usize> {
+    network: Box<dyn Network>,
+    input: Buffer,
+    outputs: [Buffer; N],
+    /// Position in `outputs` of each tensor that is asked for by name.
+    positions: [usize; N],
+    order: TensorOrder,
+    side_px: u32,
+}
+
+/// Detector and attention mesh on one device. Allocates when made, not per frame.
+pub struct FaceNetworks {
+    stream: Stream,
+    detector: Bound<2>,
+    mesh: Bound<7>,
+    subsets: Buffer,
+    detections: Buffer,
+    landmarks: Buffer,
+    au12: Buffer,
+    pose: Buffer,
+    params: DetectParams,
+}
+
+impl FaceNetworks {
+    /// Takes the two networks of the manifest, `face_detector` and `face_mesh`, and allocates their buffers.
+    pub fn new(
+        device: &dyn Device,
+        detector: Box<dyn Network>,
+        mesh: Box<dyn Network>,
+    ) -> Result<Self, AnalysisError> {
+        let stream = device.stream("face")?;
+        let subsets = mesh_subsets(mesh.as_ref())?.upload(device, &stream)?;
+        Ok(FaceNetworks {
+            detector: Bound::new(
+                device,
+                DETECTOR,
+                detector,
+                detect::INPUT_SIDE_PX,
+                &DETECTOR_OUTPUTS,
+            )?,
+            mesh: Bound::new(device, MESH, mesh, project::INPUT_SIDE_PX, &MESH_OUTPUTS)?,
+            subsets,
+            detections: device.alloc(detect::OUTPUT_BYTES, "detections")?,
+            landmarks: device.alloc(project::OUTPUT_BYTES, "landmarks")?,
+            au12: device.alloc(size_of::<Au12>(), "au12")?,
+            pose: device.alloc(size_of::<Pose>(), "pose")?,
+            params: DetectParams::default(),
+            stream,
+        })
+    }
+
+    /// Finds the faces of a whole frame, best first; entries without score are unused. Coordinates are fractions of the
+    /// frame's letterbox.
+    pub(super) fn detect(
+        &mut self,
+        frame: &Frame,
+    ) -> Result<[Detection; MAX_FACES], AnalysisError> {
+        let region = Region::letterbox(frame.width(), frame.height());
+        self.detector.run(
+            &self.stream,
+            frame,
+            &region,
+            ValueRange::Symmetric,
+            Border::Black,
+        )?;
+        let [regressors, scores] = self.detector.named(DETECTOR, &DETECTOR_OUTPUTS)?;
+        detect::launch(
+            &self.stream,
+            regressors,
+            scores,
+            &self.params,
+            &mut self.detections,
+        )?;
+        Ok(detect::read(&self.stream, &self.detections)?)
+    }
+
+    /// Finds the landmarks of the face in a region. They lie in frame pixels in `landmarks` afterwards, on the host: the one copy
+    /// from the device, 5.6 KiB.
+    pub(super) fn measure(
+        &mut self,
+        frame: &Frame,
+        region: &Region,
+        landmarks: &mut [[f32; 3]; LANDMARK_COUNT],
+    ) -> Result<MeshReading, AnalysisError> {
+        let stream = &self.stream;
+        self.mesh
+            .run(stream, frame, region, ValueRange::Unit, Border::Replicate)?;
+        let [mesh, lips, left_eye, right_eye, left_iris, right_iris, flag] =
+            self.mesh.named(MESH, &MESH_OUTPUTS)?;
+        let outputs = MeshOutputs {
+            mesh,
+            lips,
+            left_eye,
+            right_eye,
+            left_iris,
+            right_iris,
+            subsets: &self.subsets,
+        };
+        project::launch(stream, &outputs, region, &mut self.landmarks)?;
+        au12::launch(stream, &self.landmarks, 1, &mut self.au12)?;
+        pose::launch(stream, &self.landmarks, 1, &mut self.pose)?;
+        stream.synchronize()?;
+
+        let (mut logit, mut au12, mut pose) = (0.0_f32, Au12::default(), Pose::default());
+        flag.copy_to_host(stream, 0, bytemuck::bytes_of_mut(&mut logit))?;
+        self.au12
+            .copy_to_host(stream, 0, bytemuck::bytes_of_mut(&mut au12))?;
+        self.pose
+            .copy_to_host(stream, 0, bytemuck::bytes_of_mut(&mut pose))?;
+        self.landmarks.copy_to_host(
+            stream,
+            0,
+            bytemuck::cast_slice_mut(landmarks.as_mut_slice()),
+        )?;
+        Ok(MeshReading {
+            confidence: 1.0 / (1.0 + (-logit).exp()),
+            ratio: au12.ratio(),
+            pose,
+        })
+    }
+}
+
+impl<const N: usize> Bound<N> {
+    fn new(
+        device: &dyn Device,
+        model: &'static str,
+        network: Box<dyn Network>,
+        side_px: u32,
+        wanted: &[(&'static str, usize); N],
+    ) -> Result<Self, AnalysisError> {
+        let side = side_px as usize;
+        let wrong_input = AnalysisError::WrongModel {
+            model,
+            tensor: "input",
+            elements: 3 * side * side,
+        };
+        let order = match network.inputs() {
+            [input] if input.shape == [1, 3, side, side] => TensorOrder::Nchw,
+            [input] if input.shape == [1, side, side, 3] => TensorOrder::Nhwc,
+            _ => return Err(wrong_input),
+        };
+        let mut positions = [0; N];
+        for ((tensor, elements), position) in wanted.iter().zip(&mut positions) {
+            let is_it = |info: &TensorInfo| info.name == *tensor && info.elements() == *elements;
+            *position =
+                network
+                    .outputs()
+                    .iter()
+                    .position(is_it)
+                    .ok_or(AnalysisError::WrongModel {
+                        model,
+                        tensor,
+                        elements: *elements,
+                    })?;
+        }
+        let mut outputs = Vec::with_capacity(N);
+        for info in network.outputs() {
+            outputs.push(device.alloc(info.len_bytes(), &info.name)?);
+        }
+        let outputs = <[Buffer; N]>::try_from(outputs).map_err(|_| AnalysisError::WrongModel {
+            model,
+            tensor: "outputs",
+            elements: N,
+        })?;
+        let input = device.alloc(3 * side * side * size_of::<f32>(), model)?;
+        Ok(Bound {
+            network,
+            input,
+            outputs,
+            positions,
+            order,
+            side_px,
+        })
+    }
+
+    /// Crops the frame into the input and runs the network.
+    fn run(
+        &mut self,
+        stream: &Stream,
+        frame: &Frame,
+        region: &Region,
+        range: ValueRange,
+        border: Border,
+    ) -> Result<(), AnalysisError> {
+        let side_px = self.side_px;
+        let params = CropParams::new(region, [side_px, side_px], range, border, self.order)
+            .with_sampling(Sampling::Codes);
+        crop::launch(stream, frame, &[params], &mut self.input)?;
+        self.network
+            .run(stream, &[&self.input], &mut self.outputs.each_mut())?;
+        Ok(())
+    }
+
+    /// The outputs in the order in which they were asked for.
+    fn named(
+        &self,
+        model: &'static str,
+        wanted: &[(&'static str, usize); N],
+    ) -> Result<[&Buffer; N], AnalysisError> {
+        let mut named = self.outputs.each_ref();
+        for ((slot, position), (tensor, elements)) in
+            named.iter_mut().zip(self.positions).zip(wanted)
+        {
+            *slot = self
+                .outputs
+                .get(position)
+                .ok_or(AnalysisError::WrongModel {
+                    model,
+                    tensor,
+                    elements: *elements,
+                })?;
+        }
+        Ok(named)
+    }
+}
+
+/// Which mesh points the model's refined outputs replace.
+fn mesh_subsets(mesh: &dyn Network) -> Result<MeshSubsets, AnalysisError> {
+    let indices = landmark_indices(mesh);
+    let list = |output: &str| -> Vec<u32> {
+        let indices = indices.get(output).map(Vec::as_slice).unwrap_or_default();
+        indices
+            .iter()
+            .map(|index| u32::try_from(*index).unwrap_or(u32::MAX))
+            .collect()
+    };
+    MeshSubsets::new(
+        &list("output_lips"),
+        &list("output_left_eye"),
+        &list("output_right_eye"),
+    )
+    .ok_or(AnalysisError::WrongModel {
+        model: MESH,
+        tensor: "landmark indices",
+        elements: LIP_COUNT + 2 * EYE_COUNT,
+    })
+}

@@ -1,0 +1,377 @@
+//! Where both branches meet: rings, windows and the messages that leave the process.
+//!
+//! ```text
+//! FaceObservation ─▶ observation ring ─┐
+//! SoundChunk ──────▶ PCM ring, voice ──┴─▶ windower ─▶ segment (series, acoustics, voice, checksum) ─▶ outbox
+//! ```
+//!
+//! Runs on the thread behind the merge, so a window's acoustics never hold up the picture.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use lsie_analysis::voice::VoiceHistory;
+use lsie_graph::Either;
+use lsie_kernels::audio::{MeasureSettings, measure_segment};
+use lsie_schemas::contract::{Au12Observation, VisualStatus};
+use lsie_schemas::link::{
+    Bounded, EngineMessage, GapNote, PlannedStimulus, SegmentKind, SegmentMessage, Text,
+};
+use lsie_schemas::observation::{
+    CalibrationState, FaceObservation, NullReason, VisualTick, VoiceObservation,
+};
+use lsie_segment::{
+    ClosedWindow, GapReason, ObservationRing, Patience, PcmRing, Reached, SessionClock,
+    WindowSettings, Windower, cut_segment,
+};
+use uuid::Uuid;
+
+use crate::link::Outbox;
+use crate::sound::SoundChunk;
+
+/// Observations kept: 90 s at 120 frames per second.
+const RING_SPAN_SECS: f64 = 90.0;
+const RING_COUNT: usize = 10_800;
+/// Display ticks are at least this far apart in media time: 10 per second.
+const TICK_NS: i64 = 100_000_000;
+/// Latencies over which median and percentile are taken.
+const LATENCIES: usize = 300;
+
+/// What the assembler needs to know about its session.
+#[derive(Debug, Clone)]
+pub(crate) struct AssemblerSettings {
+    pub(crate) session_id: Uuid,
+    pub(crate) clock: SessionClock,
+    pub(crate) has_audio: bool,
+    pub(crate) has_video: bool,
+    pub(crate) patience: Patience,
+    pub(crate) resume_at_ns: i64,
+    pub(crate) planned: Vec<PlannedStimulus>,
+}
+
+/// What a frame left in the ring.
+#[derive(Debug, Clone, Copy)]
+struct FrameNote {
+    score: Option<f64>,
+    absent: Option<NullReason>,
+}
+
+/// Rings and windows of one session.
+pub(crate) struct Assembler {
+    settings: AssemblerSettings,
+    outbox: Outbox,
+    windower: Windower,
+    frames: ObservationRing<FrameNote>,
+    pcm: PcmRing,
+    voice: VoiceHistory,
+    planned: VecDeque<PlannedStimulus>,
+    video_ns: Option<i64>,
+    /// Smallest distance of host time from media time seen: the source's clock against ours, nanoseconds.
+    host_offset_ns: Option<i64>,
+    last_tick_ns: i64,
+    last_voice: Option<VoiceObservation>,
+    calibration: CalibrationState,
+    has_stimulus: bool,
+    latencies_ms: VecDeque<f32>,
+    segments: u64,
+    rejects: u64,
+}
+
+impl Assembler {
+    pub(crate) fn new(
+        settings: AssemblerSettings,
+        calibration: CalibrationState,
+        outbox: Outbox,
+    ) -> Self {
+        let windower = Windower::new(WindowSettings {
+            session_id: settings.session_id,
+            clock: settings.clock,
+            has_audio: settings.has_audio,
+            has_video: settings.has_video,
+            patience: settings.patience,
+            grid_anchor: Some(settings.clock.epoch()),
+            resume_at_ns: settings.resume_at_ns,
+        });
+        let mut planned: Vec<PlannedStimulus> = settings.planned.clone();
+        planned.sort_by(|a, b| a.offset_s.total_cmp(&b.offset_s));
+        Self {
+            windower,
+            frames: ObservationRing::new(RING_SPAN_SECS, RING_COUNT),
+            pcm: PcmRing::new(settings.clock),
+            voice: VoiceHistory::new(),
+            planned: planned.into(),
+            video_ns: None,
+            host_offset_ns: None,
+            last_tick_ns: i64::MIN / 2,
+            last_voice: None,
+            calibration,
+            has_stimulus: false,
+            latencies_ms: VecDeque::with_capacity(LATENCIES),
+            segments: 0,
+            rejects: 0,
+            settings,
+            outbox,
+        }
+    }
+
+    /// Takes what either branch produced; `now_host_ns` is the monotonic clock the frames are stamped with.
+    pub(crate) fn take(&mut self, item: Either<FaceObservation, SoundChunk>, now_host_ns: u64) {
+        match item {
+            Either::Left(observation) => self.take_frame(&observation, now_host_ns),
+            Either::Right(chunk) => self.take_sound(&chunk),
+        }
+        self.release_planned();
+        let closed = self.windower.poll(self.reached());
+        for window in closed {
+            self.send_segment(window);
+        }
+    }
+
+    fn take_frame(&mut self, observation: &FaceObservation, now_host_ns: u64) {
+        let timestamp_s = self.settings.clock.epoch_secs_at(observation.pts_ns);
+        let absent = match &observation.face {
+            Ok(face) => face.ratio_absent,
+            Err(reason) => Some(*reason),
+        };
+        if self
+            .frames
+            .push(
+                timestamp_s,
+                FrameNote {
+                    score: observation.score,
+                    absent,
+                },
+            )
+            .is_err()
+        {
+            self.rejects += 1;
+            return;
+        }
+        self.video_ns = Some(
+            self.video_ns
+                .map_or(observation.pts_ns, |at| at.max(observation.pts_ns)),
+        );
+        let offset_ns = observation.host_time_ns as i64 - observation.pts_ns;
+        self.host_offset_ns = Some(
+            self.host_offset_ns
+                .map_or(offset_ns, |least| least.min(offset_ns)),
+        );
+        self.calibration = observation.calibration;
+        if self.latencies_ms.len() == LATENCIES {
+            self.latencies_ms.pop_front();
+        }
+        self.latencies_ms
+            .push_back((now_host_ns.saturating_sub(observation.host_time_ns) as f64 / 1e6) as f32);
+        if observation.pts_ns - self.last_tick_ns >= TICK_NS {
+            self.last_tick_ns = observation.pts_ns;
+            self.tick(observation, timestamp_s, absent);
+        }
+    }
+
+    fn tick(&self, observation: &FaceObservation, timestamp_s: f64, absent: Option<NullReason>) {
+        let status = match observation.status {
+            VisualStatus::Ready if self.has_stimulus => VisualStatus::PostStimulus,
+            status => status,
+        };
+        self.outbox.tick(EngineMessage::Visual(VisualTick {
+            session_id: self.settings.session_id,
+            timestamp_s,
+            status,
+            face_present: observation.face.is_ok(),
+            absent,
+            calibration: observation.calibration,
+            au12: observation.score,
+            pose: observation.face.as_ref().ok().map(|face| face.pose),
+            voice: self.last_voice,
+        }));
+    }
+
+    fn take_sound(&mut self, chunk: &SoundChunk) {
+        for observation in &chunk.voice {
+            self.voice.push(*observation);
+            self.last_voice = Some(*observation);
+        }
+        if let Err(error) = self.pcm.push(chunk.pts_ns, &chunk.samples) {
+            self.rejects += 1;
+            tracing::debug!(%error, "a block of sound was refused");
+        }
+    }
+
+    /// Stimuli known in advance are due when the media has reached them.
+    fn release_planned(&mut self) {
+        let reached = self.position_ns();
+        while self
+            .planned
+            .front()
+            .is_some_and(|next| next.offset_s * 1e9 <= reached as f64)
+        {
+            if let Some(next) = self.planned.pop_front() {
+                let t = self
+                    .settings
+                    .clock
+                    .epoch_secs_at((next.offset_s * 1e9).round() as i64);
+                self.stamp(next.stimulus_id, t);
+            }
+        }
+    }
+
+    /// Gives a stimulus its time and opens its window.
+    pub(crate) fn stamp(&mut self, stimulus_id: Uuid, stimulus_time_s: f64) {
+        let session_id = self.settings.session_id;
+        let message = match self.windower.push_stimulus(stimulus_id, stimulus_time_s) {
+            Ok(_) => {
+                self.has_stimulus = true;
+                let calibrated = self.calibration.is_complete();
+                EngineMessage::StimulusStamped {
+                    session_id,
+                    stimulus_id,
+                    stimulus_time_s,
+                    calibrated,
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a stimulus was refused");
+                EngineMessage::StimulusRefused {
+                    session_id,
+                    stimulus_id,
+                    code: Text::cut("stimulus_refused"),
+                }
+            }
+        };
+        self.outbox.send(message);
+    }
+
+    fn reached(&self) -> Reached {
+        Reached {
+            audio_ns: self.pcm.end_ns(),
+            video_ns: self.video_ns,
+            clock_ns: None,
+        }
+    }
+
+    /// Media time that both branches together have reached, nanoseconds.
+    pub(crate) fn position_ns(&self) -> i64 {
+        self.video_ns
+            .max(self.pcm.end_ns())
+            .unwrap_or(self.settings.resume_at_ns)
+    }
+
+    /// Media time of this instant of the host's monotonic clock for a live source, nanoseconds.
+    pub(crate) fn live_position_ns(&self, now_host_ns: u64) -> i64 {
+        self.host_offset_ns
+            .map_or_else(|| self.position_ns(), |offset| now_host_ns as i64 - offset)
+    }
+
+    /// The session's clock.
+    pub(crate) const fn clock(&self) -> SessionClock {
+        self.settings.clock
+    }
+
+    /// Ends the session: windows the streams have passed close, the others are given up.
+    pub(crate) fn finish(&mut self) {
+        let finished = self.windower.finish(self.reached(), GapReason::SourceEnded);
+        for window in finished.closed {
+            self.send_segment(window);
+        }
+        for window in finished.abandoned {
+            tracing::info!(kind = ?window.kind, reason = window.reason.code(), "a window was given up");
+        }
+    }
+
+    fn send_segment(&mut self, window: ClosedWindow) {
+        let sound = self.settings.has_audio.then_some(&self.pcm);
+        let parts = match cut_segment(window, sound, &self.frames) {
+            Ok(parts) => parts,
+            Err(error) => {
+                tracing::error!(%error, "a window was lost");
+                return;
+            }
+        };
+        let clock = self.settings.clock;
+        let (start_ns, end_ns) = (
+            clock.pts_of(parts.window.bounds.start_utc),
+            clock.pts_of(parts.window.bounds.end_utc),
+        );
+        let mut absent = BTreeMap::new();
+        for reason in parts.series.iter().filter_map(|frame| frame.value.absent) {
+            *absent.entry(reason).or_insert(0) += 1;
+        }
+        let scored = parts.series.iter().filter_map(|frame| {
+            frame.value.score.map(|intensity| Au12Observation {
+                timestamp_s: frame.timestamp_s,
+                intensity,
+            })
+        });
+        let (au12_series, cut) = Bounded::cut(scored.collect());
+        if cut > 0 {
+            tracing::warn!(
+                cut,
+                "a window holds more observations than a segment may carry"
+            );
+        }
+        let stimulus_time_s = match parts.window.kind {
+            SegmentKind::Stimulus {
+                stimulus_time_s, ..
+            } => Some(stimulus_time_s),
+            SegmentKind::Grid { .. } => None,
+        };
+        let acoustic = match (&parts.pcm, stimulus_time_s) {
+            (Some(cut), Some(t)) => Some(measure_segment(
+                &cut.samples,
+                parts.window.start_s,
+                Some(t),
+                MeasureSettings::default(),
+            )),
+            _ => None,
+        };
+        let notes = parts.gaps.iter().map(|gap| GapNote {
+            from_s: clock.epoch_secs_at(gap.from_ns),
+            to_s: clock.epoch_secs_at(gap.to_ns),
+            reason: Text::cut(gap.reason.code()),
+        });
+        self.segments += 1;
+        self.outbox
+            .send(EngineMessage::Segment(Box::new(SegmentMessage {
+                session_id: self.settings.session_id,
+                segment_id: parts.window.segment_id,
+                kind: parts.window.kind,
+                window_start: parts.window.bounds.start_utc,
+                window_end: parts.window.bounds.end_utc,
+                frames: parts.series.len() as u32,
+                au12_series,
+                absent,
+                acoustic,
+                voice: self
+                    .settings
+                    .has_audio
+                    .then(|| self.voice.summary(start_ns, end_ns))
+                    .flatten(),
+                pcm_sha256: parts.pcm.as_ref().map(|cut| Text::cut(&cut.checksum)),
+                silence_prefix_s: parts.pcm.as_ref().map_or(0.0, |cut| cut.silence_prefix_s),
+                gaps: Bounded::cut(notes.collect()).0,
+                baseline_ratio: self.calibration.baseline(),
+            })));
+    }
+
+    /// Baseline measured so far.
+    pub(crate) const fn calibration(&self) -> CalibrationState {
+        self.calibration
+    }
+
+    /// Segments sent and items refused so far.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        let pcm = self.pcm.counters();
+        (self.segments, self.rejects + pcm.step_back_blocks)
+    }
+
+    /// Median and 95th percentile of the newest latencies, milliseconds.
+    pub(crate) fn latency_ms(&self) -> Option<(f32, f32)> {
+        let mut sorted: Vec<f32> = self.latencies_ms.iter().copied().collect();
+        sorted.sort_by(f32::total_cmp);
+        let at = |share: usize| {
+            sorted
+                .get(sorted.len().saturating_sub(1) * share / 100)
+                .copied()
+        };
+        Some((at(50)?, at(95)?))
+    }
+}

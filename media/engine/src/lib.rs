@@ -1,0 +1,23 @@
+//! The media plane: takes orders over the link, opens sources, measures, sends derived values back.
+//!
+//! The one contract: pixels and samples stay in this process. What leaves it are [`lsie_schemas::link::EngineMessage`]s. It
+//! ends when its server ends, it never speaks HTTP or SQL, and a session's graph is written out in one place (`live.rs`).
+//!
+//! ```no_run
+//! use std::os::unix::net::UnixStream;
+//!
+//! // The link is an inherited socket; here it is a pair in one process.
+//! let (ours, _server) = UnixStream::pair()?;
+//! lsie_engine::run(ours, "build")?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod assembler;
+mod error;
+mod link;
+mod live;
+mod run;
+mod sound;
+
+pub use error::EngineError;
+pub use run::run;

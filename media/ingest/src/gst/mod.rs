@@ -1,0 +1,11 @@
+//! Everything that touches GStreamer pipelines.
+
+pub(crate) mod core;
+pub(crate) mod decoder;
+pub(crate) mod file;
+pub(crate) mod pattern;
+pub(crate) mod planes;
+pub(crate) mod reblock;
+pub(crate) mod sound;
+pub(crate) mod stamps;
+pub(crate) mod video;

@@ -1,0 +1,303 @@
+//! The pull side of every picture source.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use gstreamer as gst;
+use gstreamer::prelude::*;
+use gstreamer_app as gst_app;
+use gstreamer_video as gst_video;
+use lsie_device::Frame;
+
+use crate::demo::feed::Feeder;
+use crate::error::IngestError;
+use crate::gst::core::{PipelineCore, abandon};
+use crate::gst::planes::{Upload, Uploader};
+use crate::gst::stamps::Stamps;
+use crate::pull::{LONGEST_PULL, Pull, host_time_ns};
+use crate::scheme::Pace;
+use crate::watch::Watch;
+
+/// Longest wait inside one pull before the bus is looked at again.
+const SLICE: Duration = Duration::from_millis(50);
+/// Wait between two looks for a free slot.
+const SLOT_WAIT: Duration = Duration::from_millis(1);
+
+/// When media time runs with host time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PaceClock {
+    pub(crate) start_host_ns: u64,
+    pub(crate) start_pts_ns: i64,
+}
+
+impl PaceClock {
+    pub(crate) fn starting_now(start_pts_ns: i64) -> Self {
+        PaceClock {
+            start_host_ns: host_time_ns(),
+            start_pts_ns,
+        }
+    }
+
+    /// Host time at which a media time is due.
+    pub(crate) fn due_ns(self, pts_ns: i64) -> u64 {
+        self.start_host_ns
+            .saturating_add_signed(pts_ns.saturating_sub(self.start_pts_ns))
+    }
+}
+
+/// A source of frames, pulled by one thread. Dropping it ends its decoding.
+pub struct VideoSource {
+    pub(crate) sink: gst_app::AppSink,
+    pub(crate) core: Arc<PipelineCore>,
+    pub(crate) stamps: Arc<Stamps>,
+    uploader: Uploader,
+    watch: Watch,
+    pace: Pace,
+    clock: Option<PaceClock>,
+    /// Frames before this media time are discarded.
+    start_pts_ns: i64,
+    /// Added to the pipeline's media time.
+    pts_offset_ns: i64,
+    /// Pictures pass a `videoconvert` on their way.
+    converted: bool,
+    /// Faults are dealt with by whoever pushes access units.
+    fault_is_mine: bool,
+    held: Option<gst::Sample>,
+    last_seq: Option<u64>,
+    last_pts_ns: Option<i64>,
+    feeder: Option<Feeder>,
+    over: bool,
+}
+
+/// What is known when a source is made; the rest has defaults.
+pub(crate) struct VideoParts {
+    pub(crate) sink: gst_app::AppSink,
+    pub(crate) core: Arc<PipelineCore>,
+    pub(crate) stamps: Arc<Stamps>,
+    pub(crate) uploader: Uploader,
+    pub(crate) watch: Watch,
+    pub(crate) pace: Pace,
+}
+
+impl VideoSource {
+    pub(crate) fn new(parts: VideoParts) -> Self {
+        VideoSource {
+            sink: parts.sink,
+            core: parts.core,
+            stamps: parts.stamps,
+            uploader: parts.uploader,
+            watch: parts.watch,
+            pace: parts.pace,
+            clock: None,
+            start_pts_ns: 0,
+            pts_offset_ns: 0,
+            converted: false,
+            fault_is_mine: true,
+            held: None,
+            last_seq: None,
+            last_pts_ns: None,
+            feeder: None,
+            over: false,
+        }
+    }
+
+    pub(crate) fn starting_at(mut self, start_pts_ns: i64, clock: Option<PaceClock>) -> Self {
+        self.start_pts_ns = start_pts_ns;
+        self.clock = clock;
+        self
+    }
+
+    pub(crate) fn offset_by(mut self, pts_offset_ns: i64) -> Self {
+        self.pts_offset_ns = pts_offset_ns;
+        self
+    }
+
+    pub(crate) fn converted(mut self, converted: bool) -> Self {
+        self.converted = converted;
+        self
+    }
+
+    /// For decoders that are restarted by their pushing half.
+    pub(crate) fn with_foreign_faults(mut self) -> Self {
+        self.fault_is_mine = false;
+        self
+    }
+
+    pub(crate) fn fed_by(mut self, feeder: Feeder) -> Self {
+        self.feeder = Some(feeder);
+        self
+    }
+
+    /// Waits at most `timeout` for the next frame.
+    ///
+    /// `Live` sources give the newest frame and count those it replaced; `Paced` and `Fast` sources give every frame and
+    /// wait for the consumer. A pipeline error is returned once, after the frames before it; then `End`.
+    pub fn next(&mut self, timeout: Duration) -> Result<Pull<Frame>, IngestError> {
+        let deadline = Instant::now() + timeout.min(LONGEST_PULL);
+        loop {
+            if self.over || self.core.is_stopped() {
+                return Ok(Pull::End);
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            let Some(sample) = self.held.take().or_else(|| self.pull(left.min(SLICE))) else {
+                if let Some(end) = self.look_around()? {
+                    return Ok(end);
+                }
+                if left.is_zero() {
+                    return Ok(Pull::Pending);
+                }
+                continue;
+            };
+            if let Some(frame) = self.take(sample)? {
+                return Ok(Pull::Item(frame));
+            }
+            if self.held.is_some() {
+                if left.is_zero() {
+                    return Ok(Pull::Pending);
+                }
+                std::thread::sleep(SLOT_WAIT);
+            }
+        }
+    }
+
+    /// How it is paced.
+    pub fn pace(&self) -> Pace {
+        self.pace
+    }
+
+    /// Ends its decoding without touching the sound of the same source.
+    pub(crate) fn release(&mut self) {
+        self.over = true;
+        self.held = None;
+        match self.feeder.take() {
+            Some(feeder) => {
+                // The feeder may be inside a push: the stopped pipeline lets it go before it is joined.
+                feeder.ask_to_stop();
+                self.core.stop();
+                drop(feeder);
+            }
+            None => abandon(&self.sink),
+        }
+    }
+
+    fn pull(&self, wait: Duration) -> Option<gst::Sample> {
+        let nanos = u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX);
+        self.sink
+            .try_pull_sample(gst::ClockTime::from_nseconds(nanos))
+    }
+
+    /// After a pull that gave nothing: an error, the end, or neither.
+    fn look_around(&mut self) -> Result<Option<Pull<Frame>>, IngestError> {
+        if self.core.is_stopped() {
+            return Ok(Some(Pull::End));
+        }
+        if self.fault_is_mine
+            && let Some(fault) = self.core.fault()
+        {
+            self.over = true;
+            return Err(fault);
+        }
+        if self.core.input_ended() && self.sink.is_eos() {
+            self.over = true;
+            self.stamps.flush();
+            return Ok(Some(Pull::End));
+        }
+        Ok(None)
+    }
+
+    /// Turns a sample into a frame; `None` when it is discarded or held back for want of a slot.
+    fn take(&mut self, sample: gst::Sample) -> Result<Option<Frame>, IngestError> {
+        let now_ns = host_time_ns();
+        let buffer_pts = sample.buffer().and_then(gst::BufferRef::pts);
+        let pts_ns = self.media_time(&sample, buffer_pts);
+        if pts_ns < self.start_pts_ns {
+            self.last_pts_ns = Some(pts_ns);
+            return Ok(None);
+        }
+        let damaged = sample
+            .buffer()
+            .is_some_and(|buffer| buffer.flags().contains(gst::BufferFlags::CORRUPTED));
+        let stamp = self
+            .stamps
+            .pulled(buffer_pts.map(gst::ClockTime::nseconds), now_ns);
+        let frame = match self.uploader.upload(&sample, pts_ns, stamp)? {
+            Upload::Done(frame) => frame,
+            Upload::NoSlot if self.pace == Pace::Live => {
+                self.watch.frames_without_slot(1);
+                return Ok(None);
+            }
+            Upload::NoSlot => {
+                self.held = Some(sample);
+                return Ok(None);
+            }
+        };
+        self.last_pts_ns = Some(pts_ns);
+        self.count(&frame, damaged, now_ns);
+        Ok(Some(frame))
+    }
+
+    fn count(&mut self, frame: &Frame, damaged: bool, now_ns: u64) {
+        self.watch.frames(1);
+        self.watch.frames_damaged(u64::from(damaged));
+        self.watch.frames_converted(u64::from(self.converted));
+        let seq = frame.seq();
+        if let Some(last) = self.last_seq.replace(seq) {
+            self.watch
+                .frames_superseded(seq.saturating_sub(last).saturating_sub(1));
+        }
+        if self.pace != Pace::Fast {
+            let due_ns = self
+                .clock
+                .map_or(frame.host_time_ns(), |clock| clock.due_ns(frame.pts_ns()));
+            self.watch.lag(now_ns.saturating_sub(due_ns));
+        }
+    }
+
+    /// Nanoseconds from the start of the stream; pictures without time follow the one before.
+    fn media_time(&self, sample: &gst::Sample, buffer_pts: Option<gst::ClockTime>) -> i64 {
+        let segment = sample
+            .segment()
+            .and_then(|segment| segment.downcast_ref::<gst::ClockTime>());
+        let stream_time = buffer_pts.and_then(|pts| match segment {
+            Some(segment) => segment.to_stream_time(pts),
+            None => Some(pts),
+        });
+        match stream_time {
+            Some(time) => i64::try_from(time.nseconds())
+                .unwrap_or(i64::MAX)
+                .saturating_add(self.pts_offset_ns),
+            None => self.last_pts_ns.map_or(self.pts_offset_ns, |last| {
+                last.saturating_add(self.uploader.frame_ns())
+            }),
+        }
+    }
+}
+
+impl Drop for VideoSource {
+    fn drop(&mut self) {
+        self.release();
+    }
+}
+
+/// Asks the decoder for strided pictures and notes when each picture arrives.
+pub(crate) fn watch_arrivals(sink: &gst_app::AppSink, stamps: &Arc<Stamps>) {
+    let Some(pad) = sink.static_pad("sink") else {
+        return;
+    };
+    pad.add_probe(gst::PadProbeType::QUERY_DOWNSTREAM, |_, probe| {
+        if let Some(gst::PadProbeData::Query(query)) = &mut probe.data
+            && let gst::QueryViewMut::Allocation(allocation) = query.view_mut()
+        {
+            allocation.add_allocation_meta::<gst_video::VideoMeta>(None);
+            return gst::PadProbeReturn::Handled;
+        }
+        gst::PadProbeReturn::Ok
+    });
+    let stamps = Arc::clone(stamps);
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, probe| {
+        if let Some(gst::PadProbeData::Buffer(buffer)) = &probe.data {
+            stamps.arrived(buffer.pts().map(gst::ClockTime::nseconds), host_time_ns());
+        }
+        gst::PadProbeReturn::Ok
+    });
+}

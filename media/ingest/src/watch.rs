@@ -1,0 +1,224 @@
+//! What an operator can see of a source: counters and events.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde::Serialize;
+
+/// Most events that wait to be read; on overflow the oldest is dropped and counted.
+const EVENT_CAPACITY: usize = 64;
+
+/// Something that happened to a source while it kept running.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum IngestEvent {
+    /// The picture size or its format changed; a new pool was made.
+    PictureChanged {
+        /// Media time of the first picture with the new size, nanoseconds.
+        pts_ns: i64,
+        /// Width and height before, pixels.
+        from: (u32, u32),
+        /// Width and height now, pixels.
+        to: (u32, u32),
+    },
+    /// The pictures are not 8-bit 4:2:0; a conversion was inserted, which costs a copy per picture.
+    ConversionInserted {
+        /// The decoder's format.
+        from: String,
+    },
+    /// The sound's media time jumped.
+    SoundGap {
+        /// Where the next sample was expected, nanoseconds.
+        expected_pts_ns: i64,
+        /// Where it was, nanoseconds.
+        actual_pts_ns: i64,
+    },
+    /// An encoded picture was not an access unit and was not decoded.
+    AccessUnitRejected {
+        /// Its media time, nanoseconds.
+        pts_ns: i64,
+    },
+    /// Encoded pictures were dropped up to the next key frame. Ask the sender for one.
+    KeyFrameWanted {
+        /// Media time of the first one dropped, nanoseconds.
+        pts_ns: i64,
+    },
+    /// The decoder failed and was started again; decoding goes on at the next key frame.
+    DecoderRestarted {
+        /// What it said.
+        reason: String,
+    },
+    /// An element warned; the source goes on.
+    Warning {
+        /// The element.
+        element: String,
+        /// Its message.
+        message: String,
+    },
+}
+
+/// The counters of one source at one instant. All only grow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct IngestCounters {
+    /// Frames handed to the consumer.
+    pub frames: u64,
+    /// Frames replaced by a newer one before anyone pulled them (newest wins).
+    pub frames_superseded: u64,
+    /// Frames dropped because every slot of the pool was in use.
+    pub frames_without_slot: u64,
+    /// Frames that the decoder marked as damaged and delivered all the same.
+    pub frames_damaged: u64,
+    /// Frames that passed a declared conversion.
+    pub frames_converted: u64,
+    /// Frames pulled more than 100 ms after their time.
+    pub frames_late: u64,
+    /// Greatest lag of a pulled frame behind its time, nanoseconds.
+    pub lag_max_ns: u64,
+    /// Access units given to the decoder.
+    pub access_units: u64,
+    /// Access units refused because they are none, or too large.
+    pub access_units_rejected: u64,
+    /// Access units dropped up to the next key frame.
+    pub access_units_dropped: u64,
+    /// Access units that gave no picture.
+    pub access_units_undecoded: u64,
+    /// Times the decoder was started again.
+    pub decoder_restarts: u64,
+    /// Sample blocks handed to the consumer.
+    pub blocks: u64,
+    /// Jumps in the media time of the sound.
+    pub sound_gaps: u64,
+    /// Warnings of elements.
+    pub warnings: u64,
+    /// Events dropped because nobody read them.
+    pub events_dropped: u64,
+}
+
+macro_rules! counters {
+    (sums: $($name:ident),*; maxima: $($max:ident),*) => {
+        #[derive(Debug, Default)]
+        struct Cells {
+            $($name: AtomicU64,)*
+            $($max: AtomicU64,)*
+        }
+
+        impl Cells {
+            fn snapshot(&self) -> IngestCounters {
+                IngestCounters {
+                    $($name: self.$name.load(Ordering::Relaxed),)*
+                    $($max: self.$max.load(Ordering::Relaxed),)*
+                }
+            }
+        }
+
+        impl Watch {
+            $(
+                pub(crate) fn $name(&self, more: u64) {
+                    self.inner.cells.$name.fetch_add(more, Ordering::Relaxed);
+                }
+            )*
+        }
+    };
+}
+
+counters!(
+    sums:
+    frames,
+    frames_superseded,
+    frames_without_slot,
+    frames_damaged,
+    frames_converted,
+    frames_late,
+    access_units,
+    access_units_rejected,
+    access_units_dropped,
+    access_units_undecoded,
+    decoder_restarts,
+    blocks,
+    sound_gaps,
+    warnings,
+    events_dropped;
+    maxima: lag_max_ns
+);
+
+/// Shared eyes on one source. A clone sees the same source.
+#[derive(Debug, Clone, Default)]
+pub struct Watch {
+    inner: Arc<WatchInner>,
+}
+
+#[derive(Debug, Default)]
+struct WatchInner {
+    cells: Cells,
+    events: Mutex<VecDeque<IngestEvent>>,
+}
+
+impl Watch {
+    /// The counters now.
+    pub fn counters(&self) -> IngestCounters {
+        self.inner.cells.snapshot()
+    }
+
+    /// Takes the events that wait, oldest first. At most 64 wait; older ones are dropped and counted.
+    pub fn take_events(&self) -> Vec<IngestEvent> {
+        let mut events = self
+            .inner
+            .events
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        events.drain(..).collect()
+    }
+
+    pub(crate) fn event(&self, event: IngestEvent) {
+        tracing::debug!(?event, "source event");
+        let mut events = self
+            .inner
+            .events
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if events.len() >= EVENT_CAPACITY {
+            events.pop_front();
+            self.events_dropped(1);
+        }
+        events.push_back(event);
+    }
+
+    /// Notes the lag of one pulled frame.
+    pub(crate) fn lag(&self, lag_ns: u64) {
+        self.inner
+            .cells
+            .lag_max_ns
+            .fetch_max(lag_ns, Ordering::Relaxed);
+        if lag_ns > 100_000_000 {
+            self.frames_late(1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unread_events_are_bounded_and_counted() {
+        let watch = Watch::default();
+        for pts_ns in 0..70 {
+            watch.event(IngestEvent::KeyFrameWanted { pts_ns });
+        }
+        let events = watch.take_events();
+        assert_eq!(events.len(), 64);
+        assert_eq!(events[0], IngestEvent::KeyFrameWanted { pts_ns: 6 });
+        assert_eq!(watch.counters().events_dropped, 6);
+        assert!(watch.take_events().is_empty());
+    }
+
+    #[test]
+    fn the_greatest_lag_is_kept() {
+        let watch = Watch::default();
+        watch.lag(150_000_000);
+        watch.lag(20);
+        assert_eq!(watch.counters().lag_max_ns, 150_000_000);
+        assert_eq!(watch.counters().frames_late, 1);
+    }
+}

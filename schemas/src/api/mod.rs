@@ -1,0 +1,15 @@
+//! What the HTTP API says and accepts (api 3 and our `/api/v2`).
+//!
+//! Bodies under `/api/v1` carry exactly the keys of the specification, null when unknown; what is new goes under v2.
+
+mod encounter;
+mod experiment;
+mod health;
+mod session;
+mod state;
+
+pub use encounter::*;
+pub use experiment::*;
+pub use health::*;
+pub use session::*;
+pub use state::*;

@@ -1,0 +1,323 @@
+//! Messages between the control plane and the media plane (design 2).
+//!
+//! ```text
+//! server ── ServerMessage ──▶ engine        frame = u32 big-endian length (≤ 1 MiB) + MessagePack with named fields
+//! server ◀── EngineMessage ── engine        first message each way is Hello; a build mismatch ends the link
+//! ```
+//!
+//! [`EngineMessage`] is the privacy perimeter: it has no byte field, and every text and list in it has a bound
+//! ([`Text`], [`Bounded`]). A test walks its JSON schema and fails when that stops being true.
+
+mod bounded;
+mod codec;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::contract::{AcousticMetrics, Au12Observation};
+use crate::id::SegmentId;
+use crate::observation::{CalibrationState, NullReason, VisualTick};
+use crate::time::UtcMicros;
+
+pub use bounded::{Bounded, Text};
+pub use codec::{FrameDecoder, LinkError, encode_frame};
+
+/// Version of the message set; both ends must agree.
+pub const LINK_PROTOCOL: u32 = 1;
+/// Largest frame either side accepts, in bytes.
+pub const MAX_FRAME_BYTES: usize = 1 << 20;
+/// Interval between heartbeats of each side, in milliseconds.
+pub const HEARTBEAT_MS: u64 = 500;
+/// Silence after which a side declares the other dead, in milliseconds.
+pub const WATCHDOG_MS: u64 = 3000;
+/// Observations one segment message may carry: 30 s at 240 frames per second with room.
+pub const MAX_SERIES: usize = 8192;
+
+/// What the server tells the engine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ServerMessage {
+    /// First message: who is speaking.
+    Hello(ServerHello),
+    /// Sign of life each [`HEARTBEAT_MS`].
+    Heartbeat {
+        /// Counts up from 0.
+        seq: u64,
+    },
+    /// Open the source and measure.
+    Start(Box<StartSession>),
+    /// A stimulus is being given now; the engine stamps it.
+    Stimulus {
+        /// Session it belongs to.
+        session_id: Uuid,
+        /// The operator's action.
+        stimulus_id: Uuid,
+    },
+    /// Flush and close the session.
+    End {
+        /// Session to close.
+        session_id: Uuid,
+    },
+    /// Leave the process after closing everything.
+    Shutdown,
+}
+
+/// Opening words of the server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ServerHello {
+    /// [`LINK_PROTOCOL`] of the sender.
+    pub protocol: u32,
+    /// Build identity; both processes are the same binary.
+    pub build_id: String,
+    /// Folder with models and derived files.
+    pub cache_dir: String,
+    /// Requested compute device (`auto`, `cpu`).
+    pub device: String,
+}
+
+/// Order to open a source.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct StartSession {
+    /// Session the results belong to.
+    pub session_id: Uuid,
+    /// Source address; its scheme selects the source.
+    pub source_url: String,
+    /// UTC of media time zero. `None` at a first start: the engine answers with the one it took.
+    pub epoch: Option<UtcMicros>,
+    /// Media position to resume from after an engine restart, nanoseconds.
+    pub resume_at_ns: i64,
+    /// Baseline measured so far.
+    pub calibration: CalibrationState,
+    /// Stimuli known in advance (offline and replay), seconds of media time.
+    pub planned: Vec<PlannedStimulus>,
+}
+
+/// A stimulus known before the session runs.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PlannedStimulus {
+    /// Identity of the stimulus.
+    pub stimulus_id: Uuid,
+    /// Media time in seconds.
+    pub offset_s: f64,
+}
+
+/// What the engine tells the server. Derived values only.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EngineMessage {
+    /// First message: who is speaking and what it can do.
+    Hello(EngineHello),
+    /// Sign of life and counters each [`HEARTBEAT_MS`].
+    Heartbeat(EngineHeartbeat),
+    /// The source is open and media time runs.
+    SessionStarted(SessionStarted),
+    /// The source could not be opened or failed for good.
+    SessionFailed {
+        /// Session concerned.
+        session_id: Uuid,
+        /// Stable code, e.g. `source_not_found`.
+        code: Text<64>,
+        /// One sentence with the next step.
+        detail: Text<512>,
+    },
+    /// Newest visual and voice state, display rate, newest wins.
+    Visual(VisualTick),
+    /// A stimulus got its time on the session clock.
+    StimulusStamped {
+        /// Session concerned.
+        session_id: Uuid,
+        /// The operator's action.
+        stimulus_id: Uuid,
+        /// Epoch seconds on the session clock.
+        stimulus_time_s: f64,
+        /// Whether the baseline was complete at that instant.
+        calibrated: bool,
+    },
+    /// A stimulus could not be stamped (no such session).
+    StimulusRefused {
+        /// Session named by the command.
+        session_id: Uuid,
+        /// The operator's action.
+        stimulus_id: Uuid,
+        /// Stable code.
+        code: Text<64>,
+    },
+    /// A closed 30 s window.
+    Segment(Box<SegmentMessage>),
+    /// A stretch of media that was not measured.
+    Gap {
+        /// Session concerned.
+        session_id: Uuid,
+        /// The stretch.
+        gap: GapNote,
+    },
+    /// The source came to its end or the session was closed on request.
+    SessionEnded {
+        /// Session concerned.
+        session_id: Uuid,
+        /// Stable code: `end_of_stream` or `requested`.
+        reason: Text<64>,
+        /// Media time reached, nanoseconds.
+        media_ns: i64,
+    },
+}
+
+/// Opening words of the engine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EngineHello {
+    /// [`LINK_PROTOCOL`] of the sender.
+    pub protocol: u32,
+    /// Build identity.
+    pub build_id: Text<128>,
+    /// Process id.
+    pub pid: u32,
+    /// Compute device in use and why.
+    pub device: Text<128>,
+    /// Models by name with `ready` or how to get them.
+    pub models: BTreeMap<Text<64>, Text<512>>,
+    /// Source schemes this engine can open, with one line of help each.
+    pub sources: BTreeMap<Text<32>, Text<256>>,
+}
+
+/// Counters of the engine since its start. They only grow.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct EngineCounters {
+    /// Video frames that left the decoder.
+    pub frames_decoded: u64,
+    /// Frames analysed.
+    pub frames_analysed: u64,
+    /// Frames dropped because analysis was busy (newest wins).
+    pub frames_dropped: u64,
+    /// Runs of the landmark network.
+    pub mesh_inferences: u64,
+    /// Runs of the face detector.
+    pub detector_inferences: u64,
+    /// Frames without a face value.
+    pub frames_without_face: u64,
+    /// Decoder errors survived.
+    pub decode_errors: u64,
+    /// Audio blocks received.
+    pub audio_blocks: u64,
+    /// Voice activity inferences.
+    pub voice_inferences: u64,
+    /// Blocks or observations refused because their time stepped back or was not finite.
+    pub time_rejects: u64,
+    /// Segments cut.
+    pub segments: u64,
+    /// Messages dropped because the link was full (display ticks only).
+    pub link_drops: u64,
+    /// Times a paced file fell behind its own clock by more than one frame.
+    pub paced_lags: u64,
+}
+
+/// Sign of life of the engine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct EngineHeartbeat {
+    /// Counts up from 0.
+    pub seq: u64,
+    /// Session in progress, if any.
+    pub session_id: Option<Uuid>,
+    /// Media time reached, nanoseconds.
+    pub media_ns: i64,
+    /// Baseline measured so far, kept by the server for the next engine.
+    pub calibration: CalibrationState,
+    /// Counters.
+    pub counters: EngineCounters,
+    /// Latency from access unit to observation over the last seconds, milliseconds: median and 95th percentile.
+    pub observation_latency_ms: Option<(f32, f32)>,
+    /// State of the source: a stable code such as `playing`, `recovering`.
+    pub source_state: Text<64>,
+}
+
+/// Answer to [`StartSession`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SessionStarted {
+    /// Session concerned.
+    pub session_id: Uuid,
+    /// UTC of media time zero.
+    pub epoch: UtcMicros,
+    /// Frame width and height in pixels, when the source has a picture.
+    pub resolution: Option<(u32, u32)>,
+    /// Codec of the picture as named by the contracts (`h264`, `raw`).
+    pub codec: Text<16>,
+    /// Whether the source has sound.
+    pub has_audio: bool,
+    /// `live`, `paced` or `fast`.
+    pub pace: Text<16>,
+}
+
+/// Which rule cut a segment (math 3.2, 3.3).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SegmentKind {
+    /// Window `n` of the fixed grid, counted from 1.
+    Grid {
+        /// Window number.
+        index: u64,
+    },
+    /// Window [t - 25 s, t + 5 s] around a stimulus.
+    Stimulus {
+        /// The operator's action.
+        stimulus_id: Uuid,
+        /// Stimulus time in epoch seconds.
+        stimulus_time_s: f64,
+    },
+}
+
+/// A stretch without data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct GapNote {
+    /// Start, epoch seconds on the session clock.
+    pub from_s: f64,
+    /// End, epoch seconds on the session clock.
+    pub to_s: f64,
+    /// Stable code, e.g. `audio_missing`, `engine_restart`.
+    pub reason: Text<64>,
+}
+
+/// Voice activity and level over a window.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct VoiceSummary {
+    /// Seconds classified as speech; `None` when the voice model is not installed.
+    pub speech_s: Option<f64>,
+    /// Level over the window, dB relative to full scale.
+    pub rms_dbfs: f64,
+    /// Largest sample, dB relative to full scale.
+    pub peak_dbfs: f64,
+}
+
+/// One closed 30 s window with everything derived from it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SegmentMessage {
+    /// Session it belongs to.
+    pub session_id: Uuid,
+    /// Identity by hash (math 3.5).
+    pub segment_id: SegmentId,
+    /// Which rule cut it.
+    pub kind: SegmentKind,
+    /// First instant of the window.
+    pub window_start: UtcMicros,
+    /// Last instant of the window.
+    pub window_end: UtcMicros,
+    /// AU12 scores in the window.
+    pub au12_series: Bounded<Au12Observation, MAX_SERIES>,
+    /// Frames analysed in the window.
+    pub frames: u32,
+    /// Frames without a value, by reason.
+    pub absent: BTreeMap<NullReason, u32>,
+    /// Acoustic set around the stimulus; `None` for windows without one.
+    pub acoustic: Option<AcousticMetrics>,
+    /// Voice activity and level; `None` when the source has no sound.
+    pub voice: Option<VoiceSummary>,
+    /// SHA-256 of the exact PCM bytes; `None` when the source has no sound.
+    pub pcm_sha256: Option<Text<64>>,
+    /// Seconds of zeros before the first sample.
+    pub silence_prefix_s: f64,
+    /// Stretches without data inside the window.
+    pub gaps: Bounded<GapNote, 64>,
+    /// Baseline of the scores, for the record.
+    pub baseline_ratio: Option<f64>,
+}

@@ -1,0 +1,73 @@
+//! Server-sent events: the whole state on connect, then each part when it changes, a keep-alive each second.
+//!
+//! Slow readers lose nothing that matters: changes are marks, not payloads, and a lagging reader is sent the newest state
+//! of every part.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use lsie_schemas::api::EventType;
+use lsie_supervisor::Supervisor;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+
+const KEEP_ALIVE: Duration = Duration::from_secs(1);
+const RETRY: Duration = Duration::from_secs(1);
+
+struct Reader {
+    supervisor: Supervisor,
+    changes: Receiver<EventType>,
+    due: VecDeque<EventType>,
+}
+
+/// `GET /api/v1/operator/state/events`.
+pub(crate) async fn stream(State(supervisor): State<Supervisor>) -> Response {
+    let changes = supervisor.changes();
+    let reader = Reader { supervisor, changes, due: EventType::ALL.into() };
+    let events = stream::unfold(reader, |mut reader| async move {
+        let event = reader.next().await?;
+        Some((Ok::<_, Infallible>(event), reader))
+    });
+    let keep_alive = KeepAlive::new().interval(KEEP_ALIVE).text("keep-alive");
+    let headers = [(header::CACHE_CONTROL, "no-cache"), (header::HeaderName::from_static("x-accel-buffering"), "no")];
+    (headers, Sse::new(events).keep_alive(keep_alive)).into_response()
+}
+
+impl Reader {
+    async fn next(&mut self) -> Option<Event> {
+        loop {
+            while let Some(kind) = self.due.pop_front() {
+                if let Ok(envelope) = self.supervisor.event(kind).await {
+                    let data = serde_json::to_string(&envelope).ok()?;
+                    return Some(Event::default().event(kind.name()).id(envelope.event_id).retry(RETRY).data(data));
+                }
+            }
+            self.wait().await?;
+        }
+    }
+
+    /// Waits for a change, then takes every further mark that is already there, each type once.
+    async fn wait(&mut self) -> Option<()> {
+        let mut marks = BTreeSet::new();
+        match self.changes.recv().await {
+            Ok(kind) => drop(marks.insert(kind)),
+            Err(RecvError::Lagged(_)) => marks.extend(EventType::ALL),
+            Err(RecvError::Closed) => return None,
+        }
+        loop {
+            match self.changes.try_recv() {
+                Ok(kind) => drop(marks.insert(kind)),
+                Err(TryRecvError::Lagged(_)) => marks.extend(EventType::ALL),
+                Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+            }
+        }
+        self.due.extend(marks);
+        Some(())
+    }
+}

@@ -1,0 +1,156 @@
+//! The OpenAPI document, made from the same types the handlers use.
+
+use axum::Json;
+use lsie_schemas::api::{
+    Alert, AttestAccepted, AttestRequest, Encounter, EncounterV2, EventEnvelope, ExperimentDetail, ExperimentSummary, Health,
+    LifecycleAccepted, LiveReadback, Overview, Physiology, Problem, Session, SessionCreate, SessionEnd, StateBootstrap, Status,
+    StimulusAccepted, StimulusRequest,
+};
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, SchemaGenerator};
+use serde_json::{Map, Value, json};
+
+/// One route as the document and the tests know it.
+#[derive(Debug, Clone, Copy)]
+pub struct Operation {
+    /// HTTP method in lower case.
+    pub method: &'static str,
+    /// Path with `{name}` parameters.
+    pub path: &'static str,
+    /// One sentence.
+    pub summary: &'static str,
+    request: Option<Reference>,
+    answer: Option<Reference>,
+    parameters: &'static [&'static str],
+}
+
+type Reference = fn(&mut SchemaGenerator) -> Value;
+
+fn of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
+    generator.subschema_for::<T>().to_value()
+}
+
+const fn get(path: &'static str, summary: &'static str, answer: Option<Reference>, parameters: &'static [&'static str]) -> Operation {
+    Operation { method: "get", path, summary, request: None, answer, parameters }
+}
+
+const fn post(path: &'static str, summary: &'static str, request: Option<Reference>, answer: Option<Reference>) -> Operation {
+    Operation { method: "post", path, summary, request, answer, parameters: &[] }
+}
+
+/// Every route of the server.
+pub const OPERATIONS: &[Operation] = &[
+    get("/", "Status page, or the console when it is built in.", None, &[]),
+    get("/health", "Liveness only: {\"status\":\"ok\"}.", None, &[]),
+    get("/metrics", "Counters in the Prometheus text form.", None, &[]),
+    get("/openapi.json", "This document.", None, &[]),
+    get("/api/v1/operator/state/bootstrap", "Everything a client needs at once.", Some(of::<StateBootstrap>), &[]),
+    get("/api/v1/operator/state/events", "Server-sent events: full state on connect, then changes.", Some(of::<EventEnvelope>), &[]),
+    get("/api/v1/operator/overview", "The overview.", Some(of::<Overview>), &[]),
+    get("/api/v1/operator/sessions", "Sessions, newest start first.", Some(of::<Vec<Session>>), &["limit"]),
+    get("/api/v1/operator/sessions/{id}", "One session.", Some(of::<Session>), &[]),
+    get(
+        "/api/v1/operator/sessions/{id}/encounters",
+        "Encounters, newest segment first.",
+        Some(of::<Vec<Encounter>>),
+        &["limit", "before_utc"],
+    ),
+    get("/api/v1/operator/sessions/{id}/physiology", "Newest physiology.", Some(of::<Physiology>), &[]),
+    get("/api/v1/operator/experiments", "Experiments by id.", Some(of::<Vec<ExperimentSummary>>), &[]),
+    get("/api/v1/operator/experiments/{id}", "One experiment with its arms.", Some(of::<ExperimentDetail>), &[]),
+    get("/api/v1/operator/health", "Health of every part.", Some(of::<Health>), &[]),
+    get("/api/v1/operator/alerts", "Alerts, newest first.", Some(of::<Vec<Alert>>), &["limit", "since_utc"]),
+    post("/api/v1/sessions", "Start a session.", Some(of::<SessionCreate>), Some(of::<LifecycleAccepted>)),
+    post("/api/v1/sessions/{id}/end", "End a session.", Some(of::<SessionEnd>), Some(of::<LifecycleAccepted>)),
+    post("/api/v1/operator/sessions/{id}/stimulus", "Give a stimulus now.", Some(of::<StimulusRequest>), Some(of::<StimulusAccepted>)),
+    get("/api/v2/status", "What the server is doing.", Some(of::<Status>), &[]),
+    post("/api/v2/sessions", "Start a session with planned stimuli and epoch.", Some(of::<SessionCreate>), Some(of::<LifecycleAccepted>)),
+    post("/api/v2/sessions/{id}/attest", "Say whether a stimulus was delivered.", Some(of::<AttestRequest>), Some(of::<AttestAccepted>)),
+    get("/api/v2/sessions/{id}/readback", "What is measured right now and was learnt last.", Some(of::<LiveReadback>), &["limit"]),
+    get(
+        "/api/v2/sessions/{id}/encounters",
+        "Encounters with method, propensity and skip reason.",
+        Some(of::<Vec<EncounterV2>>),
+        &["limit", "before_utc"],
+    ),
+    post("/api/v2/alerts/{id}/acknowledge", "Mark an alert as seen.", None, None),
+    post("/api/v2/engine/reset", "Close the restart circuit and start the media process again.", None, None),
+];
+
+/// `GET /openapi.json`.
+pub(crate) async fn document() -> Json<Value> {
+    Json(build())
+}
+
+/// The document.
+#[must_use]
+pub fn build() -> Value {
+    let mut generator = SchemaSettings::openapi3().into_generator();
+    let problem = of::<Problem>(&mut generator);
+    let mut paths = Map::new();
+    for operation in OPERATIONS {
+        let body = describe(operation, &problem, &mut generator);
+        if let Some(methods) = paths.entry(operation.path).or_insert_with(|| json!({})).as_object_mut() {
+            methods.insert(operation.method.to_owned(), body);
+        }
+    }
+    json!({
+        "openapi": "3.0.3",
+        "info": { "title": "LSIE", "version": env!("CARGO_PKG_VERSION"), "description": "Loopback API of the live stream inference engine." },
+        "paths": paths,
+        "components": { "schemas": generator.take_definitions(true) },
+    })
+}
+
+fn describe(operation: &Operation, problem: &Value, generator: &mut SchemaGenerator) -> Value {
+    let mut parameters: Vec<Value> = operation
+        .path
+        .split('/')
+        .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
+        .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
+        .collect();
+    parameters.extend(operation.parameters.iter().map(|name| {
+        let kind = if *name == "limit" { "integer" } else { "string" };
+        json!({ "name": name, "in": "query", "required": false, "schema": { "type": kind } })
+    }));
+    let answer = operation.answer.map_or_else(|| json!({}), |reference| reference(generator));
+    let mut body = json!({
+        "summary": operation.summary,
+        "parameters": parameters,
+        "responses": {
+            "200": { "description": "done", "content": { "application/json": { "schema": answer } } },
+            "default": { "description": "refused", "content": { "application/json": { "schema": problem } } },
+        },
+    });
+    if let (Some(reference), Some(members)) = (operation.request, body.as_object_mut()) {
+        let schema = reference(generator);
+        members.insert("requestBody".into(), json!({ "required": true, "content": { "application/json": { "schema": schema } } }));
+    }
+    body
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reference_in_the_document_resolves() {
+        fn walk(value: &Value, found: &mut Vec<String>) {
+            match value {
+                Value::Object(map) => {
+                    found.extend(map.get("$ref").and_then(Value::as_str).map(str::to_owned));
+                    map.values().for_each(|child| walk(child, found));
+                }
+                Value::Array(list) => list.iter().for_each(|child| walk(child, found)),
+                _ => {}
+            }
+        }
+        let document = build();
+        let mut references = Vec::new();
+        walk(&document, &mut references);
+        assert!(references.len() > 20);
+        for reference in references {
+            assert!(document.pointer(reference.trim_start_matches('#')).is_some(), "{reference}");
+        }
+    }
+}

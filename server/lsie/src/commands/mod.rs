@@ -1,0 +1,39 @@
+//! Client commands: each asks the running server and prints a table, or JSON with `--json`.
+
+mod doctor;
+mod live;
+mod sessions;
+mod state;
+
+pub(crate) use doctor::{config, doctor};
+pub(crate) use live::{live_session, stimulus};
+pub(crate) use sessions::sessions;
+pub(crate) use state::{alerts, engine_control, experiments, health, overview, status};
+
+use std::io::Write;
+
+use anyhow::Result;
+use serde::Serialize;
+
+/// Where commands print, and whether as JSON.
+pub(crate) struct Output<'a> {
+    pub(crate) to: &'a mut dyn Write,
+    pub(crate) json: bool,
+}
+
+impl Output<'_> {
+    /// Prints `value` as JSON when asked for, else through `text`.
+    pub(crate) fn show<T: Serialize>(
+        &mut self,
+        value: &T,
+        text: impl FnOnce(&T) -> String,
+    ) -> Result<()> {
+        if self.json {
+            serde_json::to_writer_pretty(&mut *self.to, value)?;
+            writeln!(self.to)?;
+        } else {
+            self.to.write_all(text(value).as_bytes())?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,113 @@
+//! The `lsie` binary: server, media process and client commands in one.
+
+mod check;
+mod cli;
+mod client;
+mod commands;
+#[cfg(feature = "media")]
+mod models;
+mod render;
+mod serve;
+mod settings;
+mod token;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser as _;
+
+use crate::cli::{Cli, Command};
+use crate::client::Client;
+use crate::commands::Output;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match dispatch(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "lsie: {error:#}");
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> Result<ExitCode> {
+    let layered = settings::load(&cli)?;
+    let config = layered.config();
+    let stdout = std::io::stdout();
+    let mut lock = stdout.lock();
+    let out = &mut Output {
+        to: &mut lock,
+        json: cli.json,
+    };
+    match cli.command {
+        Command::Serve(args) => {
+            drop(lock);
+            return serve::serve(layered, &args).map(|()| ExitCode::SUCCESS);
+        }
+        Command::Engine => return serve::engine(&config.log).map(|()| ExitCode::SUCCESS),
+        Command::Check(args) => return check::check(&layered, &args, out),
+        Command::Config { example } => commands::config(&layered, out, example)?,
+        Command::Doctor => commands::doctor(&config, out)?,
+        #[cfg(feature = "media")]
+        Command::Models(command) => return models_command(&config, command, out),
+        #[cfg(not(feature = "media"))]
+        Command::Models(_) => anyhow::bail!(
+            "this is the light client; models belong to the build with the media plane"
+        ),
+        command => client_command(&cli.api_url, cli.api_timeout, &config, command, out)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn client_command(
+    api_url: &Option<String>,
+    timeout_secs: f64,
+    config: &lsie_schemas::config::Config,
+    command: Command,
+    out: &mut Output<'_>,
+) -> Result<()> {
+    let state_dir = settings::state_dir(&config.server.state_dir)?;
+    let base = api_url
+        .clone()
+        .unwrap_or_else(|| token::known_address(&state_dir, &config.server));
+    let client = Client::new(&base, token::read(&state_dir), timeout_secs)?;
+    match command {
+        Command::Status => commands::status(&client, out),
+        Command::Overview => commands::overview(&client, out),
+        Command::Health => commands::health(&client, out),
+        Command::Alerts(limit) => commands::alerts(&client, out, &limit),
+        Command::Sessions(command) => commands::sessions(&client, out, command),
+        Command::LiveSession(command) => commands::live_session(&client, out, command),
+        Command::Stimulus(command) => commands::stimulus(&client, out, command),
+        Command::Experiments(command) => commands::experiments(&client, out, command),
+        Command::EngineControl(command) => commands::engine_control(&client, out, &command),
+        _ => unreachable_command(),
+    }
+}
+
+fn unreachable_command() -> Result<()> {
+    anyhow::bail!("this command does not talk to a server")
+}
+
+#[cfg(feature = "media")]
+fn models_command(
+    config: &lsie_schemas::config::Config,
+    command: cli::Models,
+    out: &mut Output<'_>,
+) -> Result<ExitCode> {
+    use cli::Models;
+    let cache_dir = settings::cache_dir(&config.engine.cache_dir)?;
+    match command {
+        Models::List => models::list(&cache_dir, out.json, out.to)?,
+        Models::Fetch { names, from } => {
+            let origin = from
+                .as_deref()
+                .map_or(models::Origin::Registry, models::Origin::Folder);
+            models::fetch(&cache_dir, &names, origin, out.to)?;
+        }
+        Models::Verify => models::verify(&cache_dir, out.json, out.to)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

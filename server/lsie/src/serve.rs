@@ -1,0 +1,222 @@
+//! `lsie serve` and `lsie engine`: the two processes.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context as _, Result};
+use lsie_schemas::config::{Config, Layered, LogConfig, Origin};
+use lsie_schemas::link::{LINK_PROTOCOL, ServerHello};
+use lsie_schemas::time::UtcMicros;
+use lsie_store::{Store, StoreError, StoreSettings};
+use lsie_supervisor::{EngineSettings, Supervisor, SupervisorSettings, supervise};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::ServeArgs;
+use crate::{settings, token};
+
+/// How long an orderly end may take before the process leaves anyway.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
+
+/// A server that is ready to answer.
+pub(crate) struct Ready {
+    pub(crate) listener: TcpListener,
+    pub(crate) supervisor: Supervisor,
+    pub(crate) token: String,
+    pub(crate) address: String,
+}
+
+/// Starts the server and runs it until a signal.
+pub(crate) fn serve(mut layered: Layered, args: &ServeArgs) -> Result<()> {
+    let flag = |name: &str| Origin::Flag(name.to_owned());
+    if let Some(port) = args.port {
+        layered.apply_text("server.port", &port.to_string(), &flag("--port"))?;
+    }
+    if let Some(dir) = &args.state_dir {
+        layered.apply_text(
+            "server.state_dir",
+            &dir.display().to_string(),
+            &flag("--state-dir"),
+        )?;
+    }
+    if let Some(dir) = &args.console_dir {
+        layered.apply_text(
+            "server.console_dir",
+            &dir.display().to_string(),
+            &flag("--console-dir"),
+        )?;
+    }
+    let config = layered.config();
+    start_log(&config.log);
+    let explicit_port = layered
+        .explain()
+        .iter()
+        .any(|(key, _, origin)| key == "server.port" && *origin != Origin::Default);
+    runtime()?.block_on(async {
+        let state_dir = settings::state_dir(&config.server.state_dir)?;
+        let ready = prepare(&config, &state_dir, explicit_port).await?;
+        writeln!(std::io::stdout(), "LSIE is ready: {}", ready.address)?;
+        std::io::stdout().flush()?;
+        let supervisor = ready.supervisor.clone();
+        let served = lsie_api::serve(
+            ready.listener,
+            ready.supervisor,
+            &config.server,
+            ready.token,
+            until_signal(),
+        )
+        .await;
+        tracing::info!("stopping");
+        token::withdraw(&state_dir);
+        let _ = tokio::time::timeout(STOP_LIMIT, supervisor.shutdown()).await;
+        served.context("serving")
+    })
+}
+
+/// A multi-threaded runtime with named threads.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("server")
+        .enable_all()
+        .build()
+        .context("starting the async runtime")
+}
+
+/// Binds, opens the store, recovers, starts the engine.
+pub(crate) async fn prepare(
+    config: &Config,
+    state_dir: &Path,
+    explicit_port: bool,
+) -> Result<Ready> {
+    let store = open_store(state_dir)?;
+    let listener = lsie_api::bind(&config.server, explicit_port).await?;
+    let address = format!("http://{}", listener.local_addr()?);
+    let token = token::ensure(state_dir)?;
+    token::announce(state_dir, &address)?;
+    let supervisor = supervise(supervisor_settings(config)?, Arc::new(store))
+        .await
+        .context("starting the supervisor")?;
+    Ok(Ready {
+        listener,
+        supervisor,
+        token,
+        address,
+    })
+}
+
+fn open_store(state_dir: &Path) -> Result<Store> {
+    let since = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    let store = Store::open(
+        StoreSettings::new(state_dir),
+        UtcMicros(since.as_micros() as i64),
+    );
+    store.map_err(|error| {
+        let hint = match &error {
+            StoreError::AlreadyOpen { .. } => {
+                "\n  use that server, stop it, or name another folder with --state-dir"
+            }
+            _ => "",
+        };
+        anyhow::anyhow!(
+            "opening the store in {}: {error}{hint}",
+            state_dir.display()
+        )
+    })
+}
+
+fn supervisor_settings(config: &Config) -> Result<SupervisorSettings> {
+    let program = std::env::current_exe().context("finding our own binary")?;
+    let cache_dir = settings::cache_dir(&config.engine.cache_dir)?;
+    Ok(SupervisorSettings {
+        engine: EngineSettings {
+            program,
+            arguments: vec![
+                "--set".into(),
+                format!("log.filter={}", config.log.filter),
+                "--set".into(),
+                format!("log.format={}", config.log.format),
+                "engine".into(),
+            ],
+            hello: ServerHello {
+                protocol: LINK_PROTOCOL,
+                build_id: build_id(),
+                cache_dir: cache_dir.display().to_string(),
+                device: config.engine.device.clone(),
+            },
+        },
+        engine_config: config.engine.clone(),
+        session_config: config.session.clone(),
+        build_id: build_id(),
+    })
+}
+
+/// Identity of this build: version plus size and time of the binary, which both processes share.
+fn build_id() -> String {
+    let stamp = std::env::current_exe()
+        .and_then(std::fs::metadata)
+        .ok()
+        .map(|data| {
+            let modified = data
+                .modified()
+                .ok()
+                .and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok())
+                .unwrap_or_default();
+            format!("{:x}-{:x}", data.len(), modified.as_nanos())
+        });
+    format!(
+        "{}+{}",
+        env!("CARGO_PKG_VERSION"),
+        stamp.unwrap_or_else(|| "unknown".into())
+    )
+}
+
+async fn until_signal() {
+    let (Ok(mut term), Ok(mut int)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+}
+
+/// Sends the log to standard error.
+pub(crate) fn start_log(config: &LogConfig) {
+    let filter = EnvFilter::try_new(&config.filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    // A second call (tests, check) keeps the first subscriber.
+    let _ = if config.format == "json" {
+        builder.json().try_init()
+    } else {
+        builder.with_target(false).try_init()
+    };
+}
+
+/// The media process: its end of the link is its standard input.
+#[cfg(feature = "media")]
+pub(crate) fn engine(log: &LogConfig) -> Result<()> {
+    use std::os::fd::AsFd as _;
+    start_log(log);
+    let link = std::io::stdin()
+        .as_fd()
+        .try_clone_to_owned()
+        .context("taking the link")?;
+    lsie_engine::run(link.into(), &build_id()).context("engine")
+}
+
+/// The light client has no media plane.
+#[cfg(not(feature = "media"))]
+pub(crate) fn engine(_: &LogConfig) -> Result<()> {
+    anyhow::bail!("this build has no media plane")
+}

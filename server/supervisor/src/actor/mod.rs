@@ -1,0 +1,282 @@
+//! The one task that owns the engine, the open session and every decision about them.
+//!
+//! Commands, engine events and deadlines are handled one after another; nothing here holds a lock or waits for media.
+
+mod engine_events;
+mod recovery;
+mod sessions;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use lsie_schemas::api::{AlertKind, EventType, LifecycleAccepted, Severity, StimulusAccepted};
+use lsie_schemas::config::{EngineConfig, SessionConfig};
+use lsie_schemas::time::UtcMicros;
+use lsie_store::{NewAlert, Reader, Store, Writer};
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+use uuid::Uuid;
+
+use crate::engine::{EngineEvent, EngineHandle, EngineSettings, start};
+use crate::error::SupervisorError;
+use crate::handle::{COMMAND_QUEUE, Command, Reply, Supervisor};
+use crate::live::LiveSession;
+use crate::restart::{RestartDecision, RestartPolicy};
+use crate::snapshot::{EngineState, Snapshot};
+
+/// Change marks a slow reader may lag behind before it is told to read everything anew.
+const CHANGE_QUEUE: usize = 64;
+/// How long a caller waits for the engine to stamp a stimulus or open a source.
+const ENGINE_ANSWER: Duration = Duration::from_secs(3);
+/// How long an engine must live before its back-off is forgotten is the circuit's own window; how long to wait for its
+/// orderly end on shutdown is this.
+const ENGINE_END: Duration = Duration::from_secs(2);
+
+/// What the supervisor is given.
+#[derive(Debug, Clone)]
+pub struct SupervisorSettings {
+    /// How engines are started.
+    pub engine: EngineSettings,
+    /// Restart policy.
+    pub engine_config: EngineConfig,
+    /// Session rules.
+    pub session_config: SessionConfig,
+    /// Build identity.
+    pub build_id: String,
+}
+
+/// A caller waiting for the engine's word.
+#[derive(Debug)]
+struct Waiting<T> {
+    reply: Reply<T>,
+    answer: T,
+    until: Instant,
+}
+
+pub(crate) struct Actor {
+    settings: SupervisorSettings,
+    /// Keeps the store open as long as the task lives.
+    store: Arc<Store>,
+    writer: Writer,
+    reader: Reader,
+    policy: RestartPolicy,
+    origin: Instant,
+    engine: Option<(EngineHandle, mpsc::Receiver<EngineEvent>)>,
+    restart_at: Option<Instant>,
+    ready: bool,
+    live: Option<LiveSession>,
+    gap_open_since: Option<UtcMicros>,
+    source_is_over: bool,
+    starting: Option<Waiting<LifecycleAccepted>>,
+    stamping: HashMap<Uuid, Waiting<StimulusAccepted>>,
+    state: Snapshot,
+    published: watch::Sender<Arc<Snapshot>>,
+    changes: broadcast::Sender<EventType>,
+}
+
+/// Starts the supervisor: recovers what an earlier server left open, starts the engine, returns the handle.
+pub async fn supervise(settings: SupervisorSettings, store: Arc<Store>) -> Result<Supervisor, SupervisorError> {
+    let (command_tx, command_rx) = mpsc::channel(COMMAND_QUEUE);
+    let (published, snapshot) = watch::channel(Arc::new(Snapshot::default()));
+    let (changes, _) = broadcast::channel(CHANGE_QUEUE);
+    let mut actor = Actor {
+        policy: RestartPolicy::new(&settings.engine_config),
+        origin: Instant::now(),
+        engine: None,
+        restart_at: None,
+        ready: false,
+        live: None,
+        gap_open_since: None,
+        source_is_over: false,
+        starting: None,
+        stamping: HashMap::new(),
+        state: Snapshot { build_id: settings.build_id.clone(), started_at: Some(utc_now()), ..Snapshot::default() },
+        published,
+        changes: changes.clone(),
+        writer: store.writer(),
+        reader: store.reader(),
+        store,
+        settings,
+    };
+    let (writer, reader) = (actor.writer.clone(), actor.reader.clone());
+    actor.recover().await?;
+    actor.start_engine();
+    actor.publish();
+    tokio::spawn(actor.run(command_rx));
+    Ok(Supervisor { commands: command_tx, snapshot, changes, writer, reader })
+}
+
+/// The UTC label of this instant.
+pub(crate) fn utc_now() -> UtcMicros {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    UtcMicros(since.as_micros() as i64)
+}
+
+enum Step {
+    Command(Option<Command>),
+    Engine(Option<EngineEvent>),
+    Deadline,
+}
+
+impl Actor {
+    async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        loop {
+            let deadline = self.next_deadline();
+            let step = tokio::select! {
+                command = commands.recv() => Step::Command(command),
+                event = next_event(&mut self.engine) => Step::Engine(event),
+                () = sleep_until(deadline) => Step::Deadline,
+            };
+            match step {
+                Step::Command(Some(Command::Shutdown(reply))) => {
+                    self.shut_down().await;
+                    let _ = reply.send(Ok(()));
+                    return;
+                }
+                Step::Command(Some(command)) => self.obey(command).await,
+                Step::Command(None) => return self.shut_down().await,
+                Step::Engine(Some(event)) => self.on_engine_event(event).await,
+                Step::Engine(None) => self.engine = None,
+                Step::Deadline => self.on_deadline(),
+            }
+            self.resolve_encounters().await;
+            self.publish();
+        }
+    }
+
+    async fn obey(&mut self, command: Command) {
+        match command {
+            Command::Start(body, reply) => self.start_session(*body, reply).await,
+            Command::End(id, body, reply) => {
+                let answer = self.end_session(id, &body).await;
+                let _ = reply.send(answer);
+            }
+            Command::Stimulus(id, body, reply) => self.stimulus(id, body, reply).await,
+            Command::Attest(id, body, reply) => {
+                let answer = self.attest(id, &body).await;
+                let _ = reply.send(answer);
+            }
+            Command::ResetEngine(reply) => {
+                self.policy.reset();
+                if self.engine.is_none() {
+                    self.start_engine();
+                }
+                self.mark(&[EventType::Health, EventType::Overview]);
+                let _ = reply.send(Ok(()));
+            }
+            Command::Shutdown(_) => {}
+        }
+    }
+
+    fn start_engine(&mut self) {
+        self.restart_at = None;
+        self.ready = false;
+        self.state.engine.state = EngineState::Starting;
+        self.engine = Some(start(self.settings.engine.clone()));
+    }
+
+    /// Monotonic time since the supervisor started.
+    fn now(&self) -> Duration {
+        self.origin.elapsed()
+    }
+
+    fn next_deadline(&self) -> Instant {
+        let idle = Instant::now() + Duration::from_secs(60);
+        let attest = self.live.as_ref().and_then(LiveSession::deadline).map(|deadline| self.origin + deadline);
+        let stamps = self.stamping.values().map(|waiting| waiting.until);
+        let starting = self.starting.iter().map(|waiting| waiting.until);
+        stamps.chain(starting).chain(attest).chain(self.restart_at).fold(idle, Instant::min)
+    }
+
+    fn on_deadline(&mut self) {
+        let now = Instant::now();
+        if self.restart_at.is_some_and(|at| at <= now) {
+            self.start_engine();
+        }
+        if self.starting.as_ref().is_some_and(|waiting| waiting.until <= now)
+            && let Some(waiting) = self.starting.take()
+        {
+            let answer = LifecycleAccepted { message: Some("the source is still being opened".into()), ..waiting.answer };
+            let _ = waiting.reply.send(Ok(answer));
+        }
+        let late: Vec<Uuid> = self.stamping.iter().filter(|(_, waiting)| waiting.until <= now).map(|(id, _)| *id).collect();
+        for id in late {
+            if let Some(waiting) = self.stamping.remove(&id) {
+                let _ = waiting.reply.send(Ok(waiting.answer));
+            }
+        }
+    }
+
+    /// After a death: when, if ever, to start again.
+    fn plan_restart(&mut self) {
+        match self.policy.on_death(self.now()) {
+            RestartDecision::After(pause) => {
+                self.state.engine.state = EngineState::Recovering;
+                self.restart_at = Some(Instant::now() + pause);
+            }
+            RestartDecision::CircuitOpen => {
+                self.state.engine.state = EngineState::CircuitOpen;
+                self.restart_at = None;
+                tracing::error!(deaths = self.state.engine.deaths, "engine circuit opened, restarts stopped");
+            }
+        }
+    }
+
+    async fn shut_down(&mut self) {
+        if let Some((handle, mut events)) = self.engine.take() {
+            let _ = handle.send(lsie_schemas::link::ServerMessage::Shutdown);
+            let ended = async { while events.recv().await.is_some_and(|event| !matches!(event, EngineEvent::Died { .. })) {} };
+            let _ = tokio::time::timeout(ENGINE_END, ended).await;
+        }
+        self.state.engine.state = EngineState::Stopped;
+        self.publish();
+    }
+
+    fn publish(&mut self) {
+        let mut state = self.state.clone();
+        state.live.clone_from(&self.live);
+        self.published.send_replace(Arc::new(state));
+    }
+
+    /// Tells readers that parts of the state changed.
+    fn mark(&self, kinds: &[EventType]) {
+        for kind in kinds {
+            let _ = self.changes.send(*kind);
+        }
+    }
+
+    /// Persists an alert; a failing store is told to health, not to the operator's alert list.
+    async fn alert(&mut self, severity: Severity, kind: AlertKind, subsystem: Option<&str>, message: String) {
+        let alert = NewAlert {
+            alert_id: Uuid::new_v4(),
+            severity,
+            kind,
+            message,
+            session_id: self.live.as_ref().map(|live| live.id),
+            subsystem_key: subsystem.map(str::to_owned),
+            emitted_at: utc_now(),
+        };
+        let written = self.writer.record_alert(alert).await;
+        self.note_write(&written.map(drop));
+        self.mark(&[EventType::Alerts, EventType::Overview]);
+    }
+
+    /// Remembers whether the store takes writes.
+    fn note_write(&mut self, outcome: &Result<(), lsie_store::StoreError>) {
+        match outcome {
+            Ok(()) => self.state.store_fault = None,
+            Err(error) => {
+                tracing::error!(%error, "the store refused a write");
+                self.state.store_fault = Some(error.to_string());
+            }
+        }
+    }
+}
+
+async fn next_event(engine: &mut Option<(EngineHandle, mpsc::Receiver<EngineEvent>)>) -> Option<EngineEvent> {
+    match engine {
+        Some((_, events)) => events.recv().await,
+        None => std::future::pending().await,
+    }
+}
