@@ -1,1 +1,41 @@
-//! Crate page to be written.
+//! What the benches share: how they are called, what they print, and a server of their own to measure.
+//!
+//! **The one contract.** One file in `benches/` answers one question. It prints the machine, the input and one table of median
+//! and 95th percentile, and fails loudly when something it needs (a model, the server) is missing. Under `cargo bench` it
+//! measures; under `cargo test`, and in a debug build, it does everything once, so that it stays alive.
+//!
+//! ```text
+//! cargo bench -p lsie-benches --bench frame_path                        ms per stage, frames per core-second
+//! cargo bench -p lsie-benches --bench live_latency -- --minutes 30      access unit to observation, PSS, growth
+//! cargo bench -p lsie-benches --bench engine_kills                      kill to `ok`, kill to measuring again
+//! ```
+//!
+//! Options: `--date YYYY-MM-DD` for the machine line, `--lsie PATH` for a binary built before, `--cache DIR` for models and demo
+//! pictures (else `LSIE_CACHE_DIR`, `LSIE_ENGINE_CACHE_DIR`, the user's cache).
+//!
+//! **What it never does.** It never asserts a time: numbers are for people, who compare them with `results/` of the same
+//! machine. It never touches a server, a state folder or a process that it did not start.
+//!
+//! ```
+//! use lsie_benches::Series;
+//!
+//! let mut series = Series::new("crop");
+//! for ms in [1.0, 2.0, 3.0, 4.0, 100.0] {
+//!     series.push(ms);
+//! }
+//! assert_eq!((series.median(), series.p95()), (3.0, 100.0));
+//! ```
+
+mod call;
+mod machine;
+mod models;
+mod process;
+mod series;
+mod server;
+
+pub use call::{Call, run};
+pub use machine::machine_line;
+pub use models::{cache_dir, open_network};
+pub use process::{Usage, own_cpu_secs};
+pub use series::{Series, slope};
+pub use server::Server;

@@ -168,11 +168,16 @@ proptest! {
     }
 
     #[test]
-    fn the_ratio_ignores_size_place_and_tilt(scale in 0.1..50.0_f64, x in -1e3..1e3_f64, angle in -3.0..3.0_f64) {
+    fn the_ratio_ignores_size_place_and_tilt(scale in 0.1..50.0_f64, place in proptest::array::uniform3(-1e3..1e3_f64), angle in -3.0..3.0_f64) {
         let face = [[-45.0, 0.0, 2.0], [-17.0, 1.0, 0.0], [17.0, 1.0, 0.0], [45.0, 0.0, 2.0], [-25.0, 70.0, 5.0], [26.0, 69.0, 5.0]];
         let (sin, cos) = angle.sin_cos();
-        let moved = face.map(|[px, py, pz]| [(px * cos - py * sin) * scale + x, (px * sin + py * cos) * scale, pz * scale]);
+        let moved = face.map(|[px, py, pz]| [(px * cos - py * sin) * scale + place[0], (px * sin + py * cos) * scale + place[1], pz * scale + place[2]]);
         let (still, moved) = (reference::raw_ratio(&face), reference::raw_ratio(&moved));
         prop_assert!((still.unwrap() - moved.unwrap()).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_score_is_bounded_for_any_ratio_and_baseline(ratio in proptest::num::f64::ANY, baseline in proptest::num::f64::ANY) {
+        prop_assert!((0.0..1.0).contains(&score(ratio, baseline, ALPHA)));
     }
 }

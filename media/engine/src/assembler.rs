@@ -20,8 +20,8 @@ use lsie_schemas::observation::{
     CalibrationState, FaceObservation, NullReason, VisualTick, VoiceObservation,
 };
 use lsie_segment::{
-    ClosedWindow, GapReason, ObservationRing, Patience, PcmRing, Reached, SessionClock,
-    WindowSettings, Windower, cut_segment,
+    ClosedWindow, Gap, GapReason, ObservationRing, Patience, PcmRing, Reached, SegmentParts,
+    SessionClock, WindowSettings, Windower, cut_segment,
 };
 use uuid::Uuid;
 
@@ -53,6 +53,21 @@ pub(crate) struct AssemblerSettings {
 struct FrameNote {
     score: Option<f64>,
     absent: Option<NullReason>,
+}
+
+impl FrameNote {
+    /// What a frame measured; a value that is no number is none, and says so.
+    fn of(observation: &FaceObservation) -> Self {
+        let score = observation.score.filter(|score| score.is_finite());
+        let absent = match &observation.face {
+            Err(reason) => Some(*reason),
+            Ok(_) if score != observation.score => Some(NullReason::NonFinite),
+            Ok(face) => face.ratio_absent,
+        };
+        // A frame without a face has no score, whatever else it says.
+        let score = score.filter(|_| observation.face.is_ok());
+        Self { score, absent }
+    }
 }
 
 /// Rings and windows of one session.
@@ -122,39 +137,31 @@ impl Assembler {
         self.release_planned();
         let closed = self.windower.poll(self.reached());
         for window in closed {
-            self.send_segment(window);
+            self.send_segment(&window);
         }
     }
 
     fn take_frame(&mut self, observation: &FaceObservation, now_host_ns: u64) {
-        let timestamp_s = self.settings.clock.epoch_secs_at(observation.pts_ns);
-        let absent = match &observation.face {
-            Ok(face) => face.ratio_absent,
-            Err(reason) => Some(*reason),
-        };
-        if self
-            .frames
-            .push(
-                timestamp_s,
-                FrameNote {
-                    score: observation.score,
-                    absent,
-                },
-            )
-            .is_err()
-        {
+        if self.video_ns.is_some_and(|at| observation.pts_ns <= at) {
             self.rejects += 1;
+            tracing::debug!(
+                pts_ns = observation.pts_ns,
+                "a frame that steps back was refused"
+            );
+            return;
+        }
+        let timestamp_s = self.settings.clock.epoch_secs_at(observation.pts_ns);
+        let note = FrameNote::of(observation);
+        if let Err(error) = self.frames.push(timestamp_s, note) {
+            self.rejects += 1;
+            tracing::debug!(%error, "a frame was refused");
             return;
         }
         self.video_ns = Some(
             self.video_ns
                 .map_or(observation.pts_ns, |at| at.max(observation.pts_ns)),
         );
-        let offset_ns = observation.host_time_ns as i64 - observation.pts_ns;
-        self.host_offset_ns = Some(
-            self.host_offset_ns
-                .map_or(offset_ns, |least| least.min(offset_ns)),
-        );
+        self.note_host_offset(observation.host_time_ns.cast_signed() - observation.pts_ns);
         self.calibration = observation.calibration;
         if self.latencies_ms.len() == LATENCIES {
             self.latencies_ms.pop_front();
@@ -163,11 +170,18 @@ impl Assembler {
             .push_back((now_host_ns.saturating_sub(observation.host_time_ns) as f64 / 1e6) as f32);
         if observation.pts_ns - self.last_tick_ns >= TICK_NS {
             self.last_tick_ns = observation.pts_ns;
-            self.tick(observation, timestamp_s, absent);
+            self.tick(observation, timestamp_s, note);
         }
     }
 
-    fn tick(&self, observation: &FaceObservation, timestamp_s: f64, absent: Option<NullReason>) {
+    fn note_host_offset(&mut self, offset_ns: i64) {
+        let least = self
+            .host_offset_ns
+            .map_or(offset_ns, |at| at.min(offset_ns));
+        self.host_offset_ns = Some(least);
+    }
+
+    fn tick(&self, observation: &FaceObservation, timestamp_s: f64, note: FrameNote) {
         let status = match observation.status {
             VisualStatus::Ready if self.has_stimulus => VisualStatus::PostStimulus,
             status => status,
@@ -177,28 +191,38 @@ impl Assembler {
             timestamp_s,
             status,
             face_present: observation.face.is_ok(),
-            absent,
+            absent: note.absent,
             calibration: observation.calibration,
-            au12: observation.score,
+            au12: note.score,
             pose: observation.face.as_ref().ok().map(|face| face.pose),
             voice: self.last_voice,
         }));
     }
 
     fn take_sound(&mut self, chunk: &SoundChunk) {
+        if let Err(error) = self.pcm.push(chunk.pts_ns, &chunk.samples) {
+            self.rejects += 1;
+            tracing::debug!(%error, "a block of sound was refused");
+            return;
+        }
+        if !self.settings.has_video {
+            self.note_host_offset(chunk.host_offset_ns);
+        }
         for observation in &chunk.voice {
             self.voice.push(*observation);
             self.last_voice = Some(*observation);
         }
-        if let Err(error) = self.pcm.push(chunk.pts_ns, &chunk.samples) {
-            self.rejects += 1;
-            tracing::debug!(%error, "a block of sound was refused");
-        }
     }
 
-    /// Stimuli known in advance are due when the media has reached them.
+    /// Stimuli known in advance are due when the picture has reached them, or the sound of a source without: how far the
+    /// other branch is at that moment depends on the machine.
     fn release_planned(&mut self) {
-        let reached = self.position_ns();
+        let leading = if self.settings.has_video {
+            self.video_ns
+        } else {
+            self.pcm.end_ns()
+        };
+        let Some(reached) = leading else { return };
         while self
             .planned
             .front()
@@ -257,8 +281,10 @@ impl Assembler {
 
     /// Media time of this instant of the host's monotonic clock for a live source, nanoseconds.
     pub(crate) fn live_position_ns(&self, now_host_ns: u64) -> i64 {
-        self.host_offset_ns
-            .map_or_else(|| self.position_ns(), |offset| now_host_ns as i64 - offset)
+        self.host_offset_ns.map_or_else(
+            || self.position_ns(),
+            |offset| now_host_ns.cast_signed() - offset,
+        )
     }
 
     /// The session's clock.
@@ -270,21 +296,35 @@ impl Assembler {
     pub(crate) fn finish(&mut self) {
         let finished = self.windower.finish(self.reached(), GapReason::SourceEnded);
         for window in finished.closed {
-            self.send_segment(window);
+            self.send_segment(&window);
         }
         for window in finished.abandoned {
             tracing::info!(kind = ?window.kind, reason = window.reason.code(), "a window was given up");
         }
     }
 
-    fn send_segment(&mut self, window: ClosedWindow) {
+    /// Cuts a window. Sound that was overwritten before its window closed is a gap; the picture's part still counts.
+    fn cut(&self, window: &ClosedWindow) -> Option<SegmentParts<FrameNote>> {
         let sound = self.settings.has_audio.then_some(&self.pcm);
-        let parts = match cut_segment(window, sound, &self.frames) {
-            Ok(parts) => parts,
-            Err(error) => {
-                tracing::error!(%error, "a window was lost");
-                return;
-            }
+        let without_sound = |error| {
+            tracing::error!(%error, "the sound of a window was lost");
+            let clock = self.settings.clock;
+            let mut silent = window.clone();
+            silent.gaps.push(Gap {
+                from_ns: clock.pts_of(window.bounds.start_utc),
+                to_ns: clock.pts_of(window.bounds.end_utc),
+                reason: GapReason::AudioMissing,
+            });
+            cut_segment(silent, None, &self.frames)
+        };
+        cut_segment(window.clone(), sound, &self.frames)
+            .or_else(without_sound)
+            .ok()
+    }
+
+    fn send_segment(&mut self, window: &ClosedWindow) {
+        let Some(parts) = self.cut(window) else {
+            return;
         };
         let clock = self.settings.clock;
         let (start_ns, end_ns) = (
@@ -359,8 +399,7 @@ impl Assembler {
 
     /// Segments sent and items refused so far.
     pub(crate) fn counts(&self) -> (u64, u64) {
-        let pcm = self.pcm.counters();
-        (self.segments, self.rejects + pcm.step_back_blocks)
+        (self.segments, self.rejects)
     }
 
     /// Median and 95th percentile of the newest latencies, milliseconds.
@@ -375,3 +414,6 @@ impl Assembler {
         Some((at(50)?, at(95)?))
     }
 }
+
+#[cfg(test)]
+mod tests;

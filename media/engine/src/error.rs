@@ -20,28 +20,26 @@ pub enum EngineError {
 /// Why a session could not be opened; goes to the server with a stable code.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OpenError {
-    #[error(transparent)]
+    #[error("{0}; {hint}", hint = .0.hint())]
     Source(#[from] lsie_ingest::IngestError),
-    #[error("{0}")]
-    Model(#[from] lsie_infer::InferError),
-    #[error("{0}")]
-    Face(#[from] lsie_analysis::AnalysisError),
     #[error("the source has neither picture nor sound")]
     Empty,
     #[error("sound: {0}")]
     Sound(#[from] lsie_kernels::audio::ResampleError),
     #[error("graph: {0}")]
     Graph(String),
+    #[error("opening the source ended without a result; see the engine's log")]
+    Panicked,
 }
 
 impl OpenError {
     pub(crate) fn code(&self) -> &'static str {
         match self {
-            Self::Source(_) => "source_unavailable",
-            Self::Model(_) | Self::Face(_) => "model_unavailable",
+            Self::Source(error) => error.code(),
             Self::Empty => "source_empty",
             Self::Sound(_) => "sound_unusable",
             Self::Graph(_) => "graph_unusable",
+            Self::Panicked => "engine_fault",
         }
     }
 }

@@ -13,11 +13,17 @@
 //! ```
 
 mod assembler;
+mod blind;
 mod error;
 mod link;
 mod live;
+mod lockstep;
 mod run;
 mod sound;
 
 pub use error::EngineError;
+/// What this machine and this build can compute on, for `lsie doctor`.
+pub use lsie_device::{DeviceReport, probe};
+/// What the demo presenter truly does, for `lsie check` and tests; the measurement never reads it.
+pub use lsie_ingest::truth;
 pub use run::run;

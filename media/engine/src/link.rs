@@ -3,18 +3,24 @@
 //! Outbound queue: 256 messages. Display ticks are dropped when it is full (counted), everything else waits (back-pressure).
 
 use std::io::{Read, Write};
+use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
+use std::time::Duration;
 
-use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
-use lsie_schemas::link::{EngineMessage, FrameDecoder, LinkError, ServerMessage, encode_frame};
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+use lsie_schemas::link::{
+    EngineMessage, FrameDecoder, LinkError, ServerMessage, WATCHDOG_MS, encode_frame,
+};
 
 use crate::error::EngineError;
 
 const OUTBOUND: usize = 256;
 const INBOUND: usize = 64;
+/// How long the last messages may take to leave when the engine ends.
+const FLUSH_LIMIT: Duration = Duration::from_secs(2);
 
 /// Sends messages to the server from any thread.
 #[derive(Debug, Clone)]
@@ -64,9 +70,36 @@ pub(crate) enum Inbound {
     Closed(String),
 }
 
-/// Starts both threads over `stream`.
-pub(crate) fn open(stream: UnixStream) -> Result<(Outbox, Receiver<Inbound>), EngineError> {
+/// The engine's end of the link: both queues, and the socket to close it by.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) outbox: Outbox,
+    pub(crate) inbound: Receiver<Inbound>,
+    stream: UnixStream,
+    written: Receiver<()>,
+}
+
+impl Link {
+    /// Ends the link when every other [`Outbox`] is gone and what was sent is written, at the latest after two seconds.
+    pub(crate) fn close(self) {
+        drop(self.outbox);
+        // An error is the writer's end, which is what is waited for.
+        if self.written.recv_timeout(FLUSH_LIMIT) == Err(RecvTimeoutError::Timeout) {
+            tracing::warn!("the last messages did not leave in time");
+        }
+        // The server may have closed it already.
+        let _ = self.stream.shutdown(Shutdown::Both);
+    }
+}
+
+/// Starts both threads over `stream`. A server that does not read for as long as the watchdog waits counts as gone.
+pub(crate) fn open(stream: UnixStream) -> Result<Link, EngineError> {
     let writer = stream.try_clone().map_err(EngineError::Link)?;
+    let handle = stream.try_clone().map_err(EngineError::Link)?;
+    stream
+        .set_write_timeout(Some(Duration::from_millis(WATCHDOG_MS)))
+        .map_err(EngineError::Link)?;
+    let (written_tx, written) = bounded(0);
     let (out_tx, out_rx) = bounded(OUTBOUND);
     let (in_tx, in_rx) = bounded(INBOUND);
     let spawn = |name: &str| thread::Builder::new().name(name.to_owned());
@@ -74,15 +107,17 @@ pub(crate) fn open(stream: UnixStream) -> Result<(Outbox, Receiver<Inbound>), En
         .spawn(move || read(stream, &in_tx))
         .map_err(EngineError::Thread)?;
     spawn("link-out")
-        .spawn(move || write(writer, &out_rx))
+        .spawn(move || write(writer, &out_rx, written_tx))
         .map_err(EngineError::Thread)?;
-    Ok((
-        Outbox {
+    Ok(Link {
+        outbox: Outbox {
             queue: out_tx,
             dropped: Arc::default(),
         },
-        in_rx,
-    ))
+        inbound: in_rx,
+        stream: handle,
+        written,
+    })
 }
 
 fn read(mut stream: UnixStream, inbound: &Sender<Inbound>) {
@@ -114,14 +149,15 @@ fn hand_on(decoder: &mut FrameDecoder, inbound: &Sender<Inbound>) -> Result<bool
             }
             Ok(None) => return Ok(true),
             Err(LinkError::Malformed(reason)) => {
-                tracing::warn!(reason, "a link frame was not a known message")
+                tracing::warn!(reason, "a link frame was not a known message");
             }
             Err(error) => return Err(error),
         }
     }
 }
 
-fn write(mut stream: UnixStream, outbound: &Receiver<EngineMessage>) {
+/// `_written` is dropped with the last message, which tells [`Link::close`].
+fn write(mut stream: UnixStream, outbound: &Receiver<EngineMessage>, _written: Sender<()>) {
     for message in outbound {
         let frame = match encode_frame(&message) {
             Ok(frame) => frame,
@@ -130,7 +166,10 @@ fn write(mut stream: UnixStream, outbound: &Receiver<EngineMessage>) {
                 continue;
             }
         };
-        if stream.write_all(&frame).is_err() {
+        if let Err(error) = stream.write_all(&frame) {
+            tracing::error!(%error, "the server does not take messages, link closed");
+            // Wakes the reader, by which the engine learns of it.
+            let _ = stream.shutdown(Shutdown::Both);
             return;
         }
     }

@@ -6,22 +6,27 @@
 //! sound ───▶ [64] ─▶ voice ─▶ [256] ────────────┘
 //! ```
 //!
-//! Paced and fast sources block at every edge instead of dropping, so nothing depends on how fast the machine is.
+//! Paced and fast sources block at every edge instead of dropping, and neither branch runs far ahead of the other
+//! ([`crate::lockstep`]), so nothing depends on how fast the machine is.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use lsie_analysis::AnalysisError;
 use lsie_analysis::face::{
     FaceControl, FaceLayer, FaceNetworks, FaceTracker, SessionPhase, SubjectRules,
 };
 use lsie_analysis::voice::{VoiceSettings, VoiceStream};
 use lsie_device::Device;
 use lsie_graph::{
-    Edge, Either, Graph, LogHooks, NodeError, NodeStats, Packet, Run, Status, sink_fn,
+    Edge, Either, Graph, LogHooks, NodeError, NodeStats, Packet, Run, Status, Stream, sink_fn,
 };
-use lsie_infer::ModelStore;
-use lsie_ingest::{Input, InputHandle, OpenSettings, Pace, host_time_ns, open};
+use lsie_infer::{InferError, ModelStore};
+use lsie_ingest::{
+    AudioSource, Input, InputHandle, OpenSettings, Pace, SourceAddress, VideoSource, host_time_ns,
+    open,
+};
 use lsie_schemas::link::{EngineCounters, EngineMessage, SessionStarted, StartSession, Text};
 use lsie_schemas::observation::{CalibrationState, FaceObservation};
 use lsie_schemas::time::UtcMicros;
@@ -29,8 +34,10 @@ use lsie_segment::{Patience, SessionClock};
 use uuid::Uuid;
 
 use crate::assembler::{Assembler, AssemblerSettings};
+use crate::blind::BlindLayer;
 use crate::error::OpenError;
 use crate::link::Outbox;
+use crate::lockstep::{Branch, InStep, Lockstep};
 use crate::sound::{SoundChunk, SoundLayer, VoiceMeter};
 
 /// Observations and chunks that may wait for the assembler: over 2 s of either.
@@ -55,6 +62,7 @@ pub(crate) struct LiveRun {
     face: FaceControl,
     voice: VoiceMeter,
     session: Arc<Mutex<SessionState>>,
+    lockstep: Lockstep,
     pace: Pace,
 }
 
@@ -62,6 +70,8 @@ pub(crate) struct LiveRun {
 struct SessionState {
     opening: Opening,
     assembler: Option<Assembler>,
+    /// Nothing is taken any more: a thread that the graph left behind may still hand something in.
+    is_over: bool,
 }
 
 struct Opening {
@@ -70,11 +80,15 @@ struct Opening {
     resolution: Option<(u32, u32)>,
     has_audio: bool,
     has_video: bool,
+    codec: &'static str,
     pace: Pace,
 }
 
 impl SessionState {
     fn take(&mut self, item: Either<FaceObservation, SoundChunk>) {
+        if self.is_over {
+            return;
+        }
         let now_ns = host_time_ns();
         let assembler = match &mut self.assembler {
             Some(assembler) => assembler,
@@ -87,15 +101,17 @@ impl SessionState {
 impl Opening {
     /// Fixes the session's clock by its first item and says that media runs.
     fn start(&self, item: &Either<FaceObservation, SoundChunk>, now_ns: u64) -> Assembler {
-        let (pts_ns, host_ns) = match item {
-            Either::Left(observation) => (observation.pts_ns, observation.host_time_ns.min(now_ns)),
-            Either::Right(chunk) => (chunk.pts_ns, now_ns),
+        let host_offset_ns = match item {
+            Either::Left(observation) => {
+                observation.host_time_ns.cast_signed() - observation.pts_ns
+            }
+            Either::Right(chunk) => chunk.host_offset_ns,
         };
-        let age_micros = (now_ns.saturating_sub(host_ns) / 1000) as i64;
+        let age_micros = now_ns.cast_signed().saturating_sub(host_offset_ns) / 1000;
         let epoch = self
             .order
             .epoch
-            .unwrap_or_else(|| utc_now().plus_micros(-age_micros - pts_ns / 1000));
+            .unwrap_or_else(|| utc_now().plus_micros(-age_micros));
         let settings = AssemblerSettings {
             session_id: self.order.session_id,
             clock: SessionClock::new(epoch),
@@ -114,7 +130,7 @@ impl Opening {
                 session_id: self.order.session_id,
                 epoch,
                 resolution: self.resolution,
-                codec: Text::cut("h264"),
+                codec: Text::cut(self.codec),
                 has_audio: self.has_audio,
                 pace: Text::cut(pace_code(self.pace)),
             }));
@@ -143,6 +159,7 @@ impl LiveRun {
             resolution: input.info.video.map(|video| (video.width, video.height)),
             has_audio: input.audio.is_some(),
             has_video: input.video.is_some(),
+            codec: codec_of(&input.info.address),
             outbox,
             order,
             pace,
@@ -151,9 +168,20 @@ impl LiveRun {
         let session = Arc::new(Mutex::new(SessionState {
             opening,
             assembler: None,
+            is_over: false,
         }));
         let handle = input.handle();
-        let graph = build(&mut input, models, device.as_ref(), &face, &voice, &session)?;
+        let lockstep = Lockstep::default();
+        let parts = Parts {
+            models,
+            device: device.as_ref(),
+            face: &face,
+            voice: &voice,
+            session: &session,
+            lockstep: (pace != Pace::Live && input.video.is_some() && input.audio.is_some())
+                .then(|| lockstep.clone()),
+        };
+        let graph = parts.build(&mut input)?;
         let built = graph.build().map_err(|problems| {
             OpenError::Graph(
                 problems
@@ -173,6 +201,7 @@ impl LiveRun {
             face,
             voice,
             session,
+            lockstep,
             pace,
         })
     }
@@ -203,26 +232,31 @@ impl LiveRun {
             Status::Running | Status::Draining => None,
             Status::Completed | Status::Stopped => Some(Ok(())),
             Status::Failed => {
-                let words = self
-                    .run
-                    .events()
-                    .last()
-                    .map(|event| format!("{:?}", event.kind));
-                Some(Err(words.unwrap_or_else(|| "the graph failed".into())))
+                let words = match self.run.wait(Duration::ZERO) {
+                    Err(error) => format!("{}: {}", error.node, error.chain.join(": ")),
+                    Ok(_) => "the graph failed".to_owned(),
+                };
+                Some(Err(words))
             }
         }
     }
 
-    /// Stops the source, drains the graph, closes what can be closed. Returns the media time reached.
-    pub(crate) fn finish(self) -> i64 {
+    /// Stops the source, drains the graph, closes what can be closed. Returns the media time reached
+    /// and the final counters.
+    pub(crate) fn finish(self) -> (i64, EngineCounters) {
+        self.lockstep.open();
         self.input.stop();
         let report = self.run.stop(STOP_DEADLINE);
         tracing::info!(?report, "graph stopped");
         let mut state = self.session();
-        state.assembler.as_mut().map_or(0, |assembler| {
+        state.is_over = true;
+        let resume_at_ns = state.opening.order.resume_at_ns;
+        let media_ns = state.assembler.as_mut().map_or(resume_at_ns, |assembler| {
             assembler.finish();
             assembler.position_ns()
-        })
+        });
+        drop(state);
+        (media_ns, self.counters())
     }
 
     /// Baseline, media time and latency for the heartbeat.
@@ -279,6 +313,13 @@ impl LiveRun {
     }
 }
 
+impl Drop for LiveRun {
+    fn drop(&mut self) {
+        self.lockstep.open();
+        self.input.stop();
+    }
+}
+
 fn open_input(
     order: &StartSession,
     device: &Arc<dyn Device>,
@@ -295,70 +336,94 @@ fn open_input(
     Ok(input)
 }
 
-fn build(
-    input: &mut Input,
-    models: &ModelStore,
-    device: &dyn Device,
-    face: &FaceControl,
-    voice: &VoiceMeter,
-    session: &Arc<Mutex<SessionState>>,
-) -> Result<Graph, OpenError> {
-    let mut graph = Graph::new("live");
-    let picture = match input.video.take() {
-        Some(video) => {
-            let networks = FaceNetworks::new(
-                device,
-                open_network(models, "face_detector")?,
-                open_network(models, "face_mesh")?,
-            )?;
-            let layer = FaceLayer::new(
-                FaceTracker::new(networks, SubjectRules::default()),
-                face.clone(),
-            );
-            Some(
-                graph
-                    .source("picture", video)
-                    .apply("face", layer)
-                    .edge(Edge::auto(1)),
-            )
+/// What the graph of a session is built from.
+struct Parts<'a> {
+    models: &'a ModelStore,
+    device: &'a dyn Device,
+    face: &'a FaceControl,
+    voice: &'a VoiceMeter,
+    session: &'a Arc<Mutex<SessionState>>,
+    lockstep: Option<Lockstep>,
+}
+
+impl Parts<'_> {
+    fn build(&self, input: &mut Input) -> Result<Graph, OpenError> {
+        let mut graph = Graph::new("live");
+        let picture = input
+            .video
+            .take()
+            .map(|video| self.picture(&mut graph, video));
+        let sound = match input.audio.take() {
+            Some(audio) => Some(self.sound(&mut graph, audio)?),
+            None => None,
+        };
+        let (edge, session) = (Edge::auto(MERGE_QUEUE), self.session);
+        match (picture, sound) {
+            (Some(picture), Some(sound)) => {
+                let merged = picture
+                    .merge_any("merge", &sound)
+                    .port_edge(0, edge)
+                    .port_edge(1, edge);
+                merged.then_sink("session", into_session(session, |item| item));
+            }
+            (Some(picture), None) => drop(
+                picture
+                    .sink("session", into_session(session, Either::Left))
+                    .edge(edge),
+            ),
+            (None, Some(sound)) => drop(
+                sound
+                    .sink("session", into_session(session, Either::Right))
+                    .edge(edge),
+            ),
+            (None, None) => return Err(OpenError::Empty),
         }
-        None => None,
-    };
-    let sound = match input.audio.take() {
-        Some(audio) => {
-            let stream = VoiceStream::open(models, device, VoiceSettings::default());
-            let layer = SoundLayer::new(stream, Arc::clone(voice))?;
-            Some(
-                graph
-                    .source("sound", audio)
-                    .apply("voice", layer)
-                    .edge(Edge::auto(SOUND_QUEUE)),
-            )
-        }
-        None => None,
-    };
-    let edge = Edge::auto(MERGE_QUEUE);
-    match (picture, sound) {
-        (Some(picture), Some(sound)) => {
-            let merged = picture
-                .merge_any("merge", &sound)
-                .port_edge(0, edge)
-                .port_edge(1, edge);
-            merged.then_sink("session", into_session(session, |item| item));
-        }
-        (Some(picture), None) => drop(
-            picture
-                .sink("session", into_session(session, Either::Left))
-                .edge(edge),
-        ),
-        (None, Some(sound)) => drop(
-            sound
-                .sink("session", into_session(session, Either::Right))
-                .edge(edge),
-        ),
-        (None, None) => return Err(OpenError::Empty),
+        Ok(graph)
     }
-    Ok(graph)
+
+    /// Without usable models the frames still give time to the session, and the reason stands in its windows.
+    fn picture(&self, graph: &mut Graph, video: VideoSource) -> Stream<FaceObservation> {
+        let frames = graph.source("picture", video);
+        let stream = match self.tracker() {
+            Ok(tracker) => {
+                let layer = FaceLayer::new(tracker, self.face.clone());
+                frames.apply("face", self.in_step(layer, Branch::Picture))
+            }
+            Err(error) => {
+                tracing::error!(%error, "faces are not measured in this session");
+                let session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+                let layer = BlindLayer::new(session.opening.order.calibration);
+                frames.apply("face", self.in_step(layer, Branch::Picture))
+            }
+        };
+        stream.edge(Edge::auto(1))
+    }
+
+    fn sound(
+        &self,
+        graph: &mut Graph,
+        audio: AudioSource,
+    ) -> Result<Stream<SoundChunk>, OpenError> {
+        let voice = VoiceStream::open(self.models, self.device, VoiceSettings::default());
+        let layer = SoundLayer::new(voice, Arc::clone(self.voice))?;
+        Ok(graph
+            .source("sound", audio)
+            .apply("voice", self.in_step(layer, Branch::Sound))
+            .edge(Edge::auto(SOUND_QUEUE)))
+    }
+
+    fn in_step<L>(&self, layer: L, branch: Branch) -> InStep<L> {
+        InStep::new(layer, branch, self.lockstep.clone())
+    }
+
+    fn tracker(&self) -> Result<FaceTracker, AnalysisError> {
+        let networks = FaceNetworks::new(
+            self.device,
+            open_network(self.models, "face_detector")?,
+            open_network(self.models, "face_mesh")?,
+        )?;
+        Ok(FaceTracker::new(networks, SubjectRules::default()))
+    }
 }
 
 fn into_session<T: lsie_graph::Payload>(
@@ -378,9 +443,17 @@ fn into_session<T: lsie_graph::Payload>(
 fn open_network(
     models: &ModelStore,
     name: &str,
-) -> Result<Box<dyn lsie_infer::Network>, OpenError> {
+) -> Result<Box<dyn lsie_infer::Network>, InferError> {
     let path = models.check(name)?;
     Ok(Box::new(models.runtime()?.open(&path)?))
+}
+
+/// What the picture came as; of a file only the decoder knows, so it counts as its decoded form.
+const fn codec_of(address: &SourceAddress) -> &'static str {
+    match address {
+        SourceAddress::Demo { .. } => "h264",
+        SourceAddress::File { .. } | SourceAddress::Test { .. } => "raw",
+    }
 }
 
 const fn pace_code(pace: Pace) -> &'static str {

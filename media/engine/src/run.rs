@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam::channel::{Receiver, RecvTimeoutError, bounded};
+use crossbeam::channel::{Receiver, RecvTimeoutError, TryRecvError, bounded};
 use lsie_device::{CpuDevice, Device};
 use lsie_infer::{ModelState, ModelStore};
 use lsie_ingest::known_schemes;
@@ -19,7 +19,7 @@ use lsie_schemas::observation::CalibrationState;
 use uuid::Uuid;
 
 use crate::error::{EngineError, OpenError};
-use crate::link::{Inbound, Outbox, open};
+use crate::link::{Inbound, Link, Outbox, open};
 use crate::live::{LiveRun, LiveSettings};
 
 /// How long the server may take to say hello.
@@ -45,12 +45,18 @@ struct Engine {
 ///
 /// `build_id` must be the server's own: both processes are the same binary.
 pub fn run(link: UnixStream, build_id: &str) -> Result<(), EngineError> {
-    let (outbox, inbound) = open(link)?;
-    let hello = await_hello(&inbound, build_id)?;
+    let link = open(link)?;
+    let outcome = serve(&link, build_id);
+    link.close();
+    outcome
+}
+
+fn serve(link: &Link, build_id: &str) -> Result<(), EngineError> {
+    let hello = await_hello(&link.inbound, build_id)?;
     let cache_dir = PathBuf::from(&hello.cache_dir);
     let models = Arc::new(ModelStore::open(&cache_dir)?);
     let mut engine = Engine {
-        outbox,
+        outbox: link.outbox.clone(),
         models,
         cache_dir,
         device: Arc::new(CpuDevice::new()),
@@ -62,7 +68,7 @@ pub fn run(link: UnixStream, build_id: &str) -> Result<(), EngineError> {
     engine
         .outbox
         .send(EngineMessage::Hello(engine.hello(build_id)));
-    engine.serve(&inbound);
+    engine.serve(&link.inbound);
     Ok(())
 }
 
@@ -74,8 +80,8 @@ fn await_hello(inbound: &Receiver<Inbound>, build_id: &str) -> Result<ServerHell
             Ok(hello)
         }
         Ok(Inbound::Message(ServerMessage::Hello(hello))) => Err(EngineError::Handshake(format!(
-            "the server is another build: {}",
-            hello.build_id
+            "the server is another build: {} with protocol {}, this is {build_id} with {LINK_PROTOCOL}",
+            hello.build_id, hello.protocol
         ))),
         Ok(other) => Err(EngineError::Handshake(format!(
             "expected hello, got {other:?}"
@@ -112,7 +118,8 @@ impl Engine {
         loop {
             if Instant::now() >= next_beat {
                 self.beat();
-                next_beat += Duration::from_millis(HEARTBEAT_MS);
+                // After a stall the missed ones are not made up for.
+                next_beat = Instant::now() + Duration::from_millis(HEARTBEAT_MS);
             }
             match inbound.recv_timeout(LOOP_SLICE) {
                 Ok(Inbound::Message(message)) => {
@@ -135,8 +142,9 @@ impl Engine {
             self.collect_opened();
             self.collect_ended();
         }
+        self.opening = None;
         if let Some(session) = self.session.take() {
-            session.finish();
+            self.close(session);
         }
     }
 
@@ -157,9 +165,11 @@ impl Engine {
 
     /// Opens the source on a thread of its own: it may take seconds (the demo is rendered at its first use).
     fn start(&mut self, order: StartSession) {
-        if let Some(session) = self.session.take() {
-            tracing::warn!(session = %session.session_id, "a new session replaces the running one");
-            self.close(session);
+        let running = self.session.as_ref().map(|session| session.session_id);
+        let opening = self.opening.as_ref().map(|(order, _)| order.session_id);
+        if let Some(replaced) = running.or(opening) {
+            tracing::warn!(session = %replaced, "a new session replaces the running one");
+            self.end(replaced, "replaced");
         }
         let (tx, rx) = bounded(1);
         let settings = LiveSettings {
@@ -183,10 +193,12 @@ impl Engine {
         let Some((order, receiver)) = &self.opening else {
             return;
         };
-        let Ok(opened) = receiver.try_recv() else {
-            return;
-        };
         let session_id = order.session_id;
+        let opened = match receiver.try_recv() {
+            Ok(opened) => opened,
+            Err(TryRecvError::Empty) => return,
+            Err(TryRecvError::Disconnected) => Err(OpenError::Panicked),
+        };
         self.opening = None;
         match opened {
             Ok(run) => self.session = Some(run),
@@ -203,7 +215,9 @@ impl Engine {
         });
     }
 
-    fn stimulus(&self, session_id: Uuid, stimulus_id: Uuid) {
+    fn stimulus(&mut self, session_id: Uuid, stimulus_id: Uuid) {
+        // The session's first words may reach the server before this loop has taken the session over.
+        self.collect_opened();
         let taken = self
             .session
             .as_ref()
@@ -220,21 +234,26 @@ impl Engine {
     }
 
     fn end(&mut self, session_id: Uuid, reason: &str) {
-        if self
+        let opening = self
             .opening
-            .as_ref()
-            .is_some_and(|(order, _)| order.session_id == session_id)
-        {
-            self.opening = None;
-        }
-        if let Some(session) = self.session.take_if(|run| run.session_id == session_id) {
-            let media_ns = self.close(session);
-            self.outbox.send(EngineMessage::SessionEnded {
-                session_id,
-                reason: Text::cut(reason),
-                media_ns,
-            });
-        }
+            .take_if(|(order, _)| order.session_id == session_id);
+        let running = self.session.take_if(|run| run.session_id == session_id);
+        let media_ns = match (running, opening) {
+            (Some(session), _) => self.close(session),
+            (None, Some((order, _))) => order.resume_at_ns,
+            (None, None) => return,
+        };
+        self.ended(session_id, reason, media_ns);
+    }
+
+    /// Says that a session is over; its last counters go first.
+    fn ended(&mut self, session_id: Uuid, reason: &str, media_ns: i64) {
+        self.beat();
+        self.outbox.send(EngineMessage::SessionEnded {
+            session_id,
+            reason: Text::cut(reason),
+            media_ns,
+        });
     }
 
     /// Reports a session whose source came to its end or failed.
@@ -248,20 +267,13 @@ impl Engine {
         let session_id = session.session_id;
         let media_ns = self.close(session);
         match outcome {
-            Ok(()) => {
-                self.outbox.send(EngineMessage::SessionEnded {
-                    session_id,
-                    reason: Text::cut("end_of_stream"),
-                    media_ns,
-                });
-            }
+            Ok(()) => self.ended(session_id, "end_of_stream", media_ns),
             Err(words) => self.failed(session_id, "source_failed", &words),
         }
     }
 
     fn close(&mut self, session: LiveRun) -> i64 {
-        let counters = session.counters();
-        let media_ns = session.finish();
+        let (media_ns, counters) = session.finish();
         self.past = sum(&self.past, &counters);
         media_ns
     }

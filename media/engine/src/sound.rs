@@ -13,6 +13,8 @@ use lsie_schemas::observation::VoiceObservation;
 pub(crate) struct SoundChunk {
     /// Media time of the first sample, nanoseconds.
     pub(crate) pts_ns: i64,
+    /// Host time at which the block arrived less the media time of its end, nanoseconds.
+    pub(crate) host_offset_ns: i64,
     /// Samples.
     pub(crate) samples: Arc<[i16]>,
     /// Observations completed by it.
@@ -23,7 +25,7 @@ pub(crate) struct SoundChunk {
 pub(crate) type VoiceMeter = Arc<Mutex<VoiceCounters>>;
 
 const NS_PER_SAMPLE: i64 = 62_500;
-/// A block this far from where the last one ended starts the resampler anew, nanoseconds.
+/// A block this far from what the samples since the last break say starts the resampler anew, nanoseconds.
 const JUMP_NS: i64 = 20_000_000;
 
 /// Resampler and voice stream of one source.
@@ -33,8 +35,10 @@ pub(crate) struct SoundLayer {
     voice: VoiceStream,
     meter: VoiceMeter,
     origin_ns: Option<i64>,
-    expected_ns: i64,
+    /// Sample frames taken and given since `origin_ns`.
+    received: i64,
     produced: i64,
+    host_offset_ns: i64,
     scratch: Vec<i16>,
 }
 
@@ -48,27 +52,46 @@ impl SoundLayer {
             voice,
             meter,
             origin_ns: None,
-            expected_ns: 0,
+            received: 0,
             produced: 0,
+            host_offset_ns: 0,
             scratch: Vec::new(),
         })
     }
 
-    fn restart_if_broken(&mut self, block: &PcmBlock) -> Result<(), ResampleError> {
+    /// Starts anew at a jump in time or another format: what the resampler still holds goes out at its old time first.
+    fn restart_if_broken(
+        &mut self,
+        block: &PcmBlock,
+        out: &mut Emitter<'_, SoundChunk>,
+    ) -> Result<(), ResampleError> {
         let format = (block.rate_hz, block.channels);
-        let jumped = self.origin_ns.is_some()
-            && block.pts_ns.abs_diff(self.expected_ns) > JUMP_NS.unsigned_abs();
-        if format != self.format {
-            self.resampler = Resampler::new(format.0, format.1)?;
-            self.format = format;
-        } else if jumped {
-            self.resampler.reset();
+        let expected_ns = self.origin_ns.map(|origin| {
+            origin.saturating_add(self.received * 1_000_000_000 / i64::from(self.format.0.max(1)))
+        });
+        let jumped = expected_ns
+            .is_some_and(|expected| block.pts_ns.abs_diff(expected) > JUMP_NS.unsigned_abs());
+        if format != self.format || jumped {
+            if self.received > 0 {
+                self.resampler.finish(&mut self.scratch);
+                self.emit(out);
+            }
+            if format != self.format {
+                self.resampler = Resampler::new(format.0, format.1)?;
+                self.format = format;
+            }
+            self.origin_ns = None;
         }
-        if jumped || self.origin_ns.is_none() {
+        if self.origin_ns.is_none() {
             self.origin_ns = Some(block.pts_ns);
+            self.received = 0;
             self.produced = 0;
         }
-        self.expected_ns = block.end_pts_ns();
+        self.received += i64::try_from(block.frames()).unwrap_or(i64::MAX);
+        self.host_offset_ns = block
+            .host_time_ns
+            .cast_signed()
+            .saturating_sub(block.end_pts_ns());
         Ok(())
     }
 
@@ -76,8 +99,11 @@ impl SoundLayer {
         if self.scratch.is_empty() {
             return;
         }
-        let pts_ns = self.origin_ns.unwrap_or_default() + self.produced * NS_PER_SAMPLE;
-        self.produced += self.scratch.len() as i64;
+        let pts_ns = self
+            .origin_ns
+            .unwrap_or_default()
+            .saturating_add(self.produced * NS_PER_SAMPLE);
+        self.produced += i64::try_from(self.scratch.len()).unwrap_or(i64::MAX);
         let mut voice = Vec::new();
         self.voice.push(&self.scratch, pts_ns, |output| {
             if let VoiceOutput::Observation(observation) = output {
@@ -89,6 +115,7 @@ impl SoundLayer {
             MediaTime(pts_ns),
             SoundChunk {
                 pts_ns,
+                host_offset_ns: self.host_offset_ns,
                 samples: Arc::from(self.scratch.as_slice()),
                 voice,
             },
@@ -106,7 +133,7 @@ impl Layer for SoundLayer {
         packet: Packet<PcmBlock>,
         out: &mut Emitter<'_, SoundChunk>,
     ) -> Result<(), NodeError> {
-        self.restart_if_broken(&packet.payload)
+        self.restart_if_broken(&packet.payload, out)
             .map_err(NodeError::from_error)?;
         self.resampler
             .push(&packet.payload.samples, &mut self.scratch);

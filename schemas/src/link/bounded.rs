@@ -1,6 +1,7 @@
 //! Lists and texts with a stated largest size: what the outbound side of the link is made of.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -62,6 +63,23 @@ impl<T: JsonSchema, const N: usize> JsonSchema for Bounded<T, N> {
     }
 }
 
+/// Reads a map of at most `N` entries; a longer one is refused.
+pub(super) fn map<'de, const N: usize, K, V, D>(deserializer: D) -> Result<BTreeMap<K, V>, D::Error>
+where
+    K: Deserialize<'de> + Ord,
+    V: Deserialize<'de>,
+    D: Deserializer<'de>,
+{
+    let entries = BTreeMap::deserialize(deserializer)?;
+    if entries.len() > N {
+        return Err(serde::de::Error::custom(format_args!(
+            "map of {} exceeds {N}",
+            entries.len()
+        )));
+    }
+    Ok(entries)
+}
+
 /// Text of at most `N` bytes; longer input is refused when read and cut at a character boundary when built.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
@@ -111,5 +129,24 @@ impl<const N: usize> JsonSchema for Text<N> {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "string", "maxLength": N })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Names {
+        #[serde(deserialize_with = "map::<2, _, _, _>")]
+        names: BTreeMap<Text<4>, u8>,
+    }
+
+    #[test]
+    fn a_map_with_more_entries_than_its_bound_is_refused() {
+        let read = |text: &str| serde_json::from_str::<Names>(text).map(|told| told.names.len());
+        assert_eq!(read(r#"{"names": {"a": 1, "b": 2}}"#).ok(), Some(2));
+        assert!(read(r#"{"names": {"a": 1, "b": 2, "c": 3}}"#).is_err());
+        assert!(read(r#"{"names": {"abcde": 1}}"#).is_err());
     }
 }

@@ -113,8 +113,8 @@ mod tests {
             seq: 1,
             session_id: None,
             media_ns: 0,
-            calibration: Default::default(),
-            counters: Default::default(),
+            calibration: crate::observation::CalibrationState::default(),
+            counters: crate::link::EngineCounters::default(),
             observation_latency_ms: None,
             source_state: super::super::Text::cut("playing"),
         };

@@ -176,9 +176,13 @@ pub struct EngineHello {
     pub pid: u32,
     /// Compute device in use and why.
     pub device: Text<128>,
-    /// Models by name with `ready` or how to get them.
+    /// Models by name with `ready` or how to get them; at most 64.
+    #[serde(deserialize_with = "bounded::map::<64, _, _, _>")]
+    #[schemars(extend("maxProperties" = 64, "propertyNames" = { "maxLength": 64 }))]
     pub models: BTreeMap<Text<64>, Text<512>>,
-    /// Source schemes this engine can open, with one line of help each.
+    /// Source schemes this engine can open, with one line of help each; at most 64.
+    #[serde(deserialize_with = "bounded::map::<64, _, _, _>")]
+    #[schemars(extend("maxProperties" = 64, "propertyNames" = { "maxLength": 32 }))]
     pub sources: BTreeMap<Text<32>, Text<256>>,
 }
 
@@ -306,7 +310,8 @@ pub struct SegmentMessage {
     pub au12_series: Bounded<Au12Observation, MAX_SERIES>,
     /// Frames analysed in the window.
     pub frames: u32,
-    /// Frames without a value, by reason.
+    /// Frames without a value, by reason: one entry per [`NullReason`] at most.
+    #[schemars(extend("maxProperties" = NullReason::ALL.len(), "propertyNames" = { "enum": NullReason::ALL }))]
     pub absent: BTreeMap<NullReason, u32>,
     /// Acoustic set around the stimulus; `None` for windows without one.
     pub acoustic: Option<AcousticMetrics>,

@@ -223,9 +223,21 @@ fn a_segment_window_is_exactly_thirty_seconds() {
     }
 }
 
+fn breaks_a_rule(broken: &[(&str, &str, serde_json::Value, &str)]) {
+    for (kind, field, value, path) in broken {
+        let mut payload = examples::of(kind);
+        payload[*field] = value.clone();
+        assert_eq!(
+            codes(&errors_of(kind, &payload)),
+            [(*path, ErrorCode::Rule)],
+            "{kind}.{field}"
+        );
+    }
+}
+
 #[test]
-fn cross_field_rules_hold() {
-    let broken = [
+fn cross_field_rules_of_segments_and_stimuli_hold() {
+    breaks_a_rule(&[
         (
             "ResponseInference",
             "registration_status",
@@ -269,6 +281,12 @@ fn cross_field_rules_hold() {
             json!("x".repeat(1001)),
             "expected_stimulus_rule",
         ),
+    ]);
+}
+
+#[test]
+fn cross_field_rules_of_ledgers_and_operators_hold() {
+    breaks_a_rule(&[
         ("EventOutcomeLink", "lag_s", json!(604_800.5), "lag_s"),
         (
             "EventOutcomeLink",
@@ -320,16 +338,11 @@ fn cross_field_rules_hold() {
             json!(0.5),
             "null_reason",
         ),
-    ];
-    for (kind, field, value, path) in broken {
-        let mut payload = examples::of(kind);
-        payload[field] = value;
-        assert_eq!(
-            codes(&errors_of(kind, &payload)),
-            [(path, ErrorCode::Rule)],
-            "{kind}.{field}"
-        );
-    }
+    ]);
+}
+
+#[test]
+fn payloads_without_any_content_break_a_rule() {
     assert_eq!(
         codes(&errors_of("PhysiologicalContext", &json!({}))),
         [("", ErrorCode::Rule)]

@@ -29,13 +29,20 @@ struct Reader {
 /// `GET /api/v1/operator/state/events`.
 pub(crate) async fn stream(State(supervisor): State<Supervisor>) -> Response {
     let changes = supervisor.changes();
-    let reader = Reader { supervisor, changes, due: EventType::ALL.into() };
+    let reader = Reader {
+        supervisor,
+        changes,
+        due: EventType::ALL.into(),
+    };
     let events = stream::unfold(reader, |mut reader| async move {
         let event = reader.next().await?;
         Some((Ok::<_, Infallible>(event), reader))
     });
     let keep_alive = KeepAlive::new().interval(KEEP_ALIVE).text("keep-alive");
-    let headers = [(header::CACHE_CONTROL, "no-cache"), (header::HeaderName::from_static("x-accel-buffering"), "no")];
+    let headers = [
+        (header::CACHE_CONTROL, "no-cache"),
+        (header::HeaderName::from_static("x-accel-buffering"), "no"),
+    ];
     (headers, Sse::new(events).keep_alive(keep_alive)).into_response()
 }
 
@@ -45,7 +52,13 @@ impl Reader {
             while let Some(kind) = self.due.pop_front() {
                 if let Ok(envelope) = self.supervisor.event(kind).await {
                     let data = serde_json::to_string(&envelope).ok()?;
-                    return Some(Event::default().event(kind.name()).id(envelope.event_id).retry(RETRY).data(data));
+                    return Some(
+                        Event::default()
+                            .event(kind.name())
+                            .id(envelope.event_id)
+                            .retry(RETRY)
+                            .data(data),
+                    );
                 }
             }
             self.wait().await?;

@@ -33,13 +33,26 @@ impl Guard {
     #[must_use]
     pub fn new(address: SocketAddr, mode: AuthMode, token: String) -> Self {
         let port = address.port();
-        let mut hosts = vec![format!("127.0.0.1:{port}"), format!("localhost:{port}"), format!("[::1]:{port}")];
+        let mut hosts = vec![
+            format!("127.0.0.1:{port}"),
+            format!("localhost:{port}"),
+            format!("[::1]:{port}"),
+        ];
         if !address.ip().is_loopback() && !address.ip().is_unspecified() {
             hosts.push(address.to_string());
         }
         let origins = hosts.iter().map(|host| format!("http://{host}")).collect();
-        let mode = if address.ip().is_loopback() { mode } else { AuthMode::Token };
-        Self { hosts, origins, token, mode }
+        let mode = if address.ip().is_loopback() {
+            mode
+        } else {
+            AuthMode::Token
+        };
+        Self {
+            hosts,
+            origins,
+            token,
+            mode,
+        }
     }
 
     /// Judges one request.
@@ -53,20 +66,34 @@ impl Guard {
             return Verdict::ForeignOrigin;
         }
         let trusted = self.mode == AuthMode::Auto && own_origin && peer.is_own_user();
-        if trusted || self.token_is_right(headers) { Verdict::Pass } else { Verdict::NeedsToken }
+        if trusted || self.token_is_right(headers) {
+            Verdict::Pass
+        } else {
+            Verdict::NeedsToken
+        }
     }
 
     fn host_is_ours(&self, headers: &HeaderMap) -> bool {
         let mut values = headers.get_all(header::HOST).iter();
-        let (Some(host), None) = (values.next(), values.next()) else { return false };
-        host.to_str().is_ok_and(|host| self.hosts.iter().any(|ours| ours.eq_ignore_ascii_case(host)))
+        let (Some(host), None) = (values.next(), values.next()) else {
+            return false;
+        };
+        host.to_str().is_ok_and(|host| self.serves(host))
+    }
+
+    /// Whether a host with port is ours.
+    fn serves(&self, host: &str) -> bool {
+        self.hosts
+            .iter()
+            .any(|ours| ours.eq_ignore_ascii_case(host))
     }
 
     fn origin_is_ours(&self, headers: &HeaderMap) -> bool {
-        headers
-            .get_all(header::ORIGIN)
-            .iter()
-            .all(|origin| origin.to_str().is_ok_and(|origin| self.origins.iter().any(|ours| ours == origin)))
+        headers.get_all(header::ORIGIN).iter().all(|origin| {
+            origin
+                .to_str()
+                .is_ok_and(|origin| self.origins.iter().any(|ours| ours == origin))
+        })
     }
 
     fn token_is_right(&self, headers: &HeaderMap) -> bool {
@@ -80,7 +107,10 @@ impl Guard {
             .filter_map(|value| value.to_str().ok())
             .flat_map(|value| value.split(';'))
             .find_map(|pair| pair.trim().strip_prefix(TOKEN_COOKIE)?.strip_prefix('='));
-        [bearer, cookie].into_iter().flatten().any(|given| self.matches(given))
+        [bearer, cookie]
+            .into_iter()
+            .flatten()
+            .any(|given| self.matches(given))
     }
 
     /// Compares in constant time; an empty token never matches.
@@ -110,7 +140,12 @@ pub(crate) async fn enforce(
     request: Request,
     next: Next,
 ) -> Response {
-    match guard.judge(request.method(), request.headers(), &peer) {
+    let verdict = match request.uri().authority() {
+        // The absolute form names the host a second time and outranks the header.
+        Some(authority) if !guard.serves(authority.as_str()) => Verdict::WrongHost,
+        _ => guard.judge(request.method(), request.headers(), &peer),
+    };
+    match verdict {
         Verdict::Pass => next.run(request).await,
         Verdict::WrongHost => problem(
             StatusCode::MISDIRECTED_REQUEST,
@@ -137,7 +172,9 @@ pub(crate) async fn enforce(
 pub fn is_loopback(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(v4) => v4.is_loopback(),
-        IpAddr::V6(v6) => v6.is_loopback() || v6.to_ipv4_mapped().is_some_and(|v4| v4.is_loopback()),
+        IpAddr::V6(v6) => {
+            v6.is_loopback() || v6.to_ipv4_mapped().is_some_and(|v4| v4.is_loopback())
+        }
     }
 }
 
@@ -146,11 +183,18 @@ mod tests {
     use super::*;
 
     fn guard() -> Guard {
-        Guard::new("127.0.0.1:8000".parse().unwrap(), AuthMode::Auto, "secret".into())
+        Guard::new(
+            "127.0.0.1:8000".parse().unwrap(),
+            AuthMode::Auto,
+            "secret".into(),
+        )
     }
 
     fn headers(pairs: &[(header::HeaderName, &str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| (name.clone(), value.parse().unwrap()))
+            .collect()
     }
 
     fn own() -> Peer {
@@ -159,53 +203,132 @@ mod tests {
 
     #[test]
     fn hosts_must_match_exactly_with_port() {
-        for host in ["evil.example", "127.0.0.1", "127.0.0.1:8001", "localhost.evil.example:8000", "", "127.0.0.1:8000 ", "127.1:8000"] {
+        for host in [
+            "evil.example",
+            "127.0.0.1",
+            "127.0.0.1:8001",
+            "localhost.evil.example:8000",
+            "",
+            "127.0.0.1:8000 ",
+            "127.1:8000",
+        ] {
             let verdict = guard().judge(&Method::GET, &headers(&[(header::HOST, host)]), &own());
             assert_eq!(verdict, Verdict::WrongHost, "{host}");
         }
-        assert_eq!(guard().judge(&Method::GET, &HeaderMap::new(), &own()), Verdict::WrongHost);
-        for host in ["127.0.0.1:8000", "localhost:8000", "LOCALHOST:8000", "[::1]:8000"] {
-            assert_eq!(guard().judge(&Method::GET, &headers(&[(header::HOST, host)]), &own()), Verdict::Pass, "{host}");
+        assert_eq!(
+            guard().judge(&Method::GET, &HeaderMap::new(), &own()),
+            Verdict::WrongHost
+        );
+        for host in [
+            "127.0.0.1:8000",
+            "localhost:8000",
+            "LOCALHOST:8000",
+            "[::1]:8000",
+        ] {
+            assert_eq!(
+                guard().judge(&Method::GET, &headers(&[(header::HOST, host)]), &own()),
+                Verdict::Pass,
+                "{host}"
+            );
         }
     }
 
     #[test]
     fn foreign_origins_never_write_and_read_only_with_the_token() {
-        for origin in ["null", "http://evil.example", "https://127.0.0.1:8000", "http://127.0.0.1:8001", "http://localhost"] {
+        for origin in [
+            "null",
+            "http://evil.example",
+            "https://127.0.0.1:8000",
+            "http://127.0.0.1:8001",
+            "http://localhost",
+        ] {
             let request = headers(&[(header::HOST, "127.0.0.1:8000"), (header::ORIGIN, origin)]);
-            assert_eq!(guard().judge(&Method::POST, &request, &own()), Verdict::ForeignOrigin, "{origin}");
-            assert_eq!(guard().judge(&Method::GET, &request, &own()), Verdict::NeedsToken, "{origin}");
+            assert_eq!(
+                guard().judge(&Method::POST, &request, &own()),
+                Verdict::ForeignOrigin,
+                "{origin}"
+            );
+            assert_eq!(
+                guard().judge(&Method::GET, &request, &own()),
+                Verdict::NeedsToken,
+                "{origin}"
+            );
         }
-        let request = headers(&[(header::HOST, "127.0.0.1:8000"), (header::ORIGIN, "http://127.0.0.1:8000")]);
-        assert_eq!(guard().judge(&Method::POST, &request, &own()), Verdict::Pass);
+        let request = headers(&[
+            (header::HOST, "127.0.0.1:8000"),
+            (header::ORIGIN, "http://127.0.0.1:8000"),
+        ]);
+        assert_eq!(
+            guard().judge(&Method::POST, &request, &own()),
+            Verdict::Pass
+        );
     }
 
     #[test]
     fn another_user_needs_the_token() {
         let stranger = Peer::for_tests("127.0.0.1:5000".parse().unwrap(), false);
         let plain = headers(&[(header::HOST, "127.0.0.1:8000")]);
-        assert_eq!(guard().judge(&Method::GET, &plain, &stranger), Verdict::NeedsToken);
-        for (name, value) in [(header::AUTHORIZATION, "Bearer secret"), (header::COOKIE, "a=b; lsie_token=secret")] {
+        assert_eq!(
+            guard().judge(&Method::GET, &plain, &stranger),
+            Verdict::NeedsToken
+        );
+        for (name, value) in [
+            (header::AUTHORIZATION, "Bearer secret"),
+            (header::COOKIE, "a=b; lsie_token=secret"),
+        ] {
             let request = headers(&[(header::HOST, "127.0.0.1:8000"), (name, value)]);
-            assert_eq!(guard().judge(&Method::POST, &request, &stranger), Verdict::Pass);
+            assert_eq!(
+                guard().judge(&Method::POST, &request, &stranger),
+                Verdict::Pass
+            );
         }
-        for value in ["Bearer secre", "Bearer secrets", "Bearer ", "secret", "Basic secret"] {
-            let request = headers(&[(header::HOST, "127.0.0.1:8000"), (header::AUTHORIZATION, value)]);
-            assert_eq!(guard().judge(&Method::GET, &request, &stranger), Verdict::NeedsToken, "{value}");
+        for value in [
+            "Bearer secre",
+            "Bearer secrets",
+            "Bearer ",
+            "secret",
+            "Basic secret",
+        ] {
+            let request = headers(&[
+                (header::HOST, "127.0.0.1:8000"),
+                (header::AUTHORIZATION, value),
+            ]);
+            assert_eq!(
+                guard().judge(&Method::GET, &request, &stranger),
+                Verdict::NeedsToken,
+                "{value}"
+            );
         }
     }
 
     #[test]
     fn binding_wider_forces_the_token() {
-        let wide = Guard::new("192.0.2.7:8000".parse().unwrap(), AuthMode::Auto, "secret".into());
+        let wide = Guard::new(
+            "192.0.2.7:8000".parse().unwrap(),
+            AuthMode::Auto,
+            "secret".into(),
+        );
         let request = headers(&[(header::HOST, "192.0.2.7:8000")]);
-        assert_eq!(wide.judge(&Method::GET, &request, &own()), Verdict::NeedsToken);
+        assert_eq!(
+            wide.judge(&Method::GET, &request, &own()),
+            Verdict::NeedsToken
+        );
     }
 
     #[test]
     fn an_empty_token_opens_nothing() {
-        let empty = Guard::new("127.0.0.1:8000".parse().unwrap(), AuthMode::Token, String::new());
-        let request = headers(&[(header::HOST, "127.0.0.1:8000"), (header::AUTHORIZATION, "Bearer ")]);
-        assert_eq!(empty.judge(&Method::GET, &request, &own()), Verdict::NeedsToken);
+        let empty = Guard::new(
+            "127.0.0.1:8000".parse().unwrap(),
+            AuthMode::Token,
+            String::new(),
+        );
+        let request = headers(&[
+            (header::HOST, "127.0.0.1:8000"),
+            (header::AUTHORIZATION, "Bearer "),
+        ]);
+        assert_eq!(
+            empty.judge(&Method::GET, &request, &own()),
+            Verdict::NeedsToken
+        );
     }
 }

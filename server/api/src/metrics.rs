@@ -13,11 +13,22 @@ use crate::problem::Refusal;
 pub(crate) async fn prometheus(State(supervisor): State<Supervisor>) -> Result<Response, Refusal> {
     let status = supervisor.status().await?;
     let mut text = String::new();
-    let _ = writeln!(text, "# TYPE lsie_uptime_seconds gauge\nlsie_uptime_seconds {}", status.uptime_s);
-    let _ = writeln!(text, "# TYPE lsie_engine_deaths_total counter\nlsie_engine_deaths_total {}", status.engine.deaths);
+    let _ = writeln!(
+        text,
+        "# TYPE lsie_uptime_seconds gauge\nlsie_uptime_seconds {}",
+        status.uptime_s
+    );
+    let _ = writeln!(
+        text,
+        "# TYPE lsie_engine_deaths_total counter\nlsie_engine_deaths_total {}",
+        status.engine.deaths
+    );
     let counters = serde_json::to_value(&status.engine.counters).unwrap_or_default();
     for (name, value) in counters.as_object().into_iter().flatten() {
-        let _ = writeln!(text, "# TYPE lsie_engine_{name}_total counter\nlsie_engine_{name}_total {value}");
+        let _ = writeln!(
+            text,
+            "# TYPE lsie_engine_{name}_total counter\nlsie_engine_{name}_total {value}"
+        );
     }
     let _ = writeln!(text, "# TYPE lsie_rows gauge");
     for (table, rows) in &status.rows {
@@ -25,8 +36,14 @@ pub(crate) async fn prometheus(State(supervisor): State<Supervisor>) -> Result<R
     }
     if let Some((median, p95)) = status.engine.observation_latency_ms {
         let _ = writeln!(text, "# TYPE lsie_observation_latency_ms gauge");
-        let _ = writeln!(text, "lsie_observation_latency_ms{{quantile=\"0.5\"}} {median}");
-        let _ = writeln!(text, "lsie_observation_latency_ms{{quantile=\"0.95\"}} {p95}");
+        let _ = writeln!(
+            text,
+            "lsie_observation_latency_ms{{quantile=\"0.5\"}} {median}"
+        );
+        let _ = writeln!(
+            text,
+            "lsie_observation_latency_ms{{quantile=\"0.95\"}} {p95}"
+        );
     }
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
 }

@@ -2,9 +2,9 @@
 
 use axum::Json;
 use lsie_schemas::api::{
-    Alert, AttestAccepted, AttestRequest, Encounter, EncounterV2, EventEnvelope, ExperimentDetail, ExperimentSummary, Health,
-    LifecycleAccepted, LiveReadback, Overview, Physiology, Problem, Session, SessionCreate, SessionEnd, StateBootstrap, Status,
-    StimulusAccepted, StimulusRequest,
+    Alert, AttestAccepted, AttestRequest, Encounter, EncounterV2, EventEnvelope, ExperimentDetail,
+    ExperimentSummary, Health, LifecycleAccepted, LiveReadback, Overview, Physiology, Problem,
+    Session, SessionCreate, SessionEnd, StateBootstrap, Status, StimulusAccepted, StimulusRequest,
 };
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
@@ -30,51 +30,180 @@ fn of<T: JsonSchema>(generator: &mut SchemaGenerator) -> Value {
     generator.subschema_for::<T>().to_value()
 }
 
-const fn get(path: &'static str, summary: &'static str, answer: Option<Reference>, parameters: &'static [&'static str]) -> Operation {
-    Operation { method: "get", path, summary, request: None, answer, parameters }
+const fn get(
+    path: &'static str,
+    summary: &'static str,
+    answer: Option<Reference>,
+    parameters: &'static [&'static str],
+) -> Operation {
+    Operation {
+        method: "get",
+        path,
+        summary,
+        request: None,
+        answer,
+        parameters,
+    }
 }
 
-const fn post(path: &'static str, summary: &'static str, request: Option<Reference>, answer: Option<Reference>) -> Operation {
-    Operation { method: "post", path, summary, request, answer, parameters: &[] }
+const fn post(
+    path: &'static str,
+    summary: &'static str,
+    request: Option<Reference>,
+    answer: Option<Reference>,
+) -> Operation {
+    Operation {
+        method: "post",
+        path,
+        summary,
+        request,
+        answer,
+        parameters: &[],
+    }
 }
 
 /// Every route of the server.
 pub const OPERATIONS: &[Operation] = &[
-    get("/", "Status page, or the console when it is built in.", None, &[]),
+    get(
+        "/",
+        "Status page, or the console when it is built in.",
+        None,
+        &[],
+    ),
     get("/health", "Liveness only: {\"status\":\"ok\"}.", None, &[]),
-    get("/metrics", "Counters in the Prometheus text form.", None, &[]),
+    get(
+        "/metrics",
+        "Counters in the Prometheus text form.",
+        None,
+        &[],
+    ),
     get("/openapi.json", "This document.", None, &[]),
-    get("/api/v1/operator/state/bootstrap", "Everything a client needs at once.", Some(of::<StateBootstrap>), &[]),
-    get("/api/v1/operator/state/events", "Server-sent events: full state on connect, then changes.", Some(of::<EventEnvelope>), &[]),
-    get("/api/v1/operator/overview", "The overview.", Some(of::<Overview>), &[]),
-    get("/api/v1/operator/sessions", "Sessions, newest start first.", Some(of::<Vec<Session>>), &["limit"]),
-    get("/api/v1/operator/sessions/{id}", "One session.", Some(of::<Session>), &[]),
+    get(
+        "/api/v1/operator/state/bootstrap",
+        "Everything a client needs at once.",
+        Some(of::<StateBootstrap>),
+        &[],
+    ),
+    get(
+        "/api/v1/operator/state/events",
+        "Server-sent events: full state on connect, then changes.",
+        Some(of::<EventEnvelope>),
+        &[],
+    ),
+    get(
+        "/api/v1/operator/overview",
+        "The overview.",
+        Some(of::<Overview>),
+        &[],
+    ),
+    get(
+        "/api/v1/operator/sessions",
+        "Sessions, newest start first.",
+        Some(of::<Vec<Session>>),
+        &["limit"],
+    ),
+    get(
+        "/api/v1/operator/sessions/{id}",
+        "One session.",
+        Some(of::<Session>),
+        &[],
+    ),
     get(
         "/api/v1/operator/sessions/{id}/encounters",
         "Encounters, newest segment first.",
         Some(of::<Vec<Encounter>>),
         &["limit", "before_utc"],
     ),
-    get("/api/v1/operator/sessions/{id}/physiology", "Newest physiology.", Some(of::<Physiology>), &[]),
-    get("/api/v1/operator/experiments", "Experiments by id.", Some(of::<Vec<ExperimentSummary>>), &[]),
-    get("/api/v1/operator/experiments/{id}", "One experiment with its arms.", Some(of::<ExperimentDetail>), &[]),
-    get("/api/v1/operator/health", "Health of every part.", Some(of::<Health>), &[]),
-    get("/api/v1/operator/alerts", "Alerts, newest first.", Some(of::<Vec<Alert>>), &["limit", "since_utc"]),
-    post("/api/v1/sessions", "Start a session.", Some(of::<SessionCreate>), Some(of::<LifecycleAccepted>)),
-    post("/api/v1/sessions/{id}/end", "End a session.", Some(of::<SessionEnd>), Some(of::<LifecycleAccepted>)),
-    post("/api/v1/operator/sessions/{id}/stimulus", "Give a stimulus now.", Some(of::<StimulusRequest>), Some(of::<StimulusAccepted>)),
-    get("/api/v2/status", "What the server is doing.", Some(of::<Status>), &[]),
-    post("/api/v2/sessions", "Start a session with planned stimuli and epoch.", Some(of::<SessionCreate>), Some(of::<LifecycleAccepted>)),
-    post("/api/v2/sessions/{id}/attest", "Say whether a stimulus was delivered.", Some(of::<AttestRequest>), Some(of::<AttestAccepted>)),
-    get("/api/v2/sessions/{id}/readback", "What is measured right now and was learnt last.", Some(of::<LiveReadback>), &["limit"]),
+    get(
+        "/api/v1/operator/sessions/{id}/physiology",
+        "Newest physiology.",
+        Some(of::<Physiology>),
+        &[],
+    ),
+    get(
+        "/api/v1/operator/experiments",
+        "Experiments by id.",
+        Some(of::<Vec<ExperimentSummary>>),
+        &[],
+    ),
+    get(
+        "/api/v1/operator/experiments/{id}",
+        "One experiment with its arms.",
+        Some(of::<ExperimentDetail>),
+        &[],
+    ),
+    get(
+        "/api/v1/operator/health",
+        "Health of every part.",
+        Some(of::<Health>),
+        &[],
+    ),
+    get(
+        "/api/v1/operator/alerts",
+        "Alerts, newest first.",
+        Some(of::<Vec<Alert>>),
+        &["limit", "since_utc"],
+    ),
+    post(
+        "/api/v1/sessions",
+        "Start a session.",
+        Some(of::<SessionCreate>),
+        Some(of::<LifecycleAccepted>),
+    ),
+    post(
+        "/api/v1/sessions/{id}/end",
+        "End a session.",
+        Some(of::<SessionEnd>),
+        Some(of::<LifecycleAccepted>),
+    ),
+    post(
+        "/api/v1/operator/sessions/{id}/stimulus",
+        "Give a stimulus now.",
+        Some(of::<StimulusRequest>),
+        Some(of::<StimulusAccepted>),
+    ),
+    get(
+        "/api/v2/status",
+        "What the server is doing.",
+        Some(of::<Status>),
+        &[],
+    ),
+    post(
+        "/api/v2/sessions",
+        "Start a session with planned stimuli and epoch.",
+        Some(of::<SessionCreate>),
+        Some(of::<LifecycleAccepted>),
+    ),
+    post(
+        "/api/v2/sessions/{id}/attest",
+        "Say whether a stimulus was delivered.",
+        Some(of::<AttestRequest>),
+        Some(of::<AttestAccepted>),
+    ),
+    get(
+        "/api/v2/sessions/{id}/readback",
+        "What is measured right now and was learnt last.",
+        Some(of::<LiveReadback>),
+        &["limit"],
+    ),
     get(
         "/api/v2/sessions/{id}/encounters",
         "Encounters with method, propensity and skip reason.",
         Some(of::<Vec<EncounterV2>>),
         &["limit", "before_utc"],
     ),
-    post("/api/v2/alerts/{id}/acknowledge", "Mark an alert as seen.", None, None),
-    post("/api/v2/engine/reset", "Close the restart circuit and start the media process again.", None, None),
+    post(
+        "/api/v2/alerts/{id}/acknowledge",
+        "Mark an alert as seen.",
+        None,
+        None,
+    ),
+    post(
+        "/api/v2/engine/reset",
+        "Close the restart circuit and start the media process again.",
+        None,
+        None,
+    ),
 ];
 
 /// `GET /openapi.json`.
@@ -90,7 +219,11 @@ pub fn build() -> Value {
     let mut paths = Map::new();
     for operation in OPERATIONS {
         let body = describe(operation, &problem, &mut generator);
-        if let Some(methods) = paths.entry(operation.path).or_insert_with(|| json!({})).as_object_mut() {
+        if let Some(methods) = paths
+            .entry(operation.path)
+            .or_insert_with(|| json!({}))
+            .as_object_mut()
+        {
             methods.insert(operation.method.to_owned(), body);
         }
     }
@@ -110,10 +243,16 @@ fn describe(operation: &Operation, problem: &Value, generator: &mut SchemaGenera
         .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
         .collect();
     parameters.extend(operation.parameters.iter().map(|name| {
-        let kind = if *name == "limit" { "integer" } else { "string" };
+        let kind = if *name == "limit" {
+            "integer"
+        } else {
+            "string"
+        };
         json!({ "name": name, "in": "query", "required": false, "schema": { "type": kind } })
     }));
-    let answer = operation.answer.map_or_else(|| json!({}), |reference| reference(generator));
+    let answer = operation
+        .answer
+        .map_or_else(|| json!({}), |reference| reference(generator));
     let mut body = json!({
         "summary": operation.summary,
         "parameters": parameters,
@@ -124,7 +263,10 @@ fn describe(operation: &Operation, problem: &Value, generator: &mut SchemaGenera
     });
     if let (Some(reference), Some(members)) = (operation.request, body.as_object_mut()) {
         let schema = reference(generator);
-        members.insert("requestBody".into(), json!({ "required": true, "content": { "application/json": { "schema": schema } } }));
+        members.insert(
+            "requestBody".into(),
+            json!({ "required": true, "content": { "application/json": { "schema": schema } } }),
+        );
     }
     body
 }
@@ -150,7 +292,12 @@ mod tests {
         walk(&document, &mut references);
         assert!(references.len() > 20);
         for reference in references {
-            assert!(document.pointer(reference.trim_start_matches('#')).is_some(), "{reference}");
+            assert!(
+                document
+                    .pointer(reference.trim_start_matches('#'))
+                    .is_some(),
+                "{reference}"
+            );
         }
     }
 }

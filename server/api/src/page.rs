@@ -28,7 +28,9 @@ pub(crate) async fn index(State(supervisor): State<Supervisor>) -> Result<Html<S
             escape(part.operator_action_hint.as_deref().unwrap_or("")),
         );
     }
-    let session = status.session_id.map_or_else(|| "none".to_owned(), |id| id.to_string());
+    let session = status
+        .session_id
+        .map_or_else(|| "none".to_owned(), |id| id.to_string());
     Ok(Html(format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta http-equiv=\"refresh\" content=\"5\"><title>LSIE</title>\
          <style>{STYLE}</style><h1>LSIE {}</h1><p>Open session: <code>{session}</code> · frames analysed: {} · encounters stored: {}</p>\
@@ -43,5 +45,8 @@ pub(crate) async fn index(State(supervisor): State<Supervisor>) -> Result<Html<S
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }

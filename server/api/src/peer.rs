@@ -20,12 +20,18 @@ impl Peer {
     /// Whether the peer is on this machine and its socket belongs to our user or root. Unknown is no.
     #[must_use]
     pub fn is_own_user(&self) -> bool {
-        self.own_user && self.address.is_some_and(|address| is_loopback(address.ip()))
+        self.own_user
+            && self
+                .address
+                .is_some_and(|address| is_loopback(address.ip()))
     }
 
     #[cfg(test)]
     pub(crate) const fn for_tests(address: SocketAddr, own_user: bool) -> Self {
-        Self { address: Some(address), own_user }
+        Self {
+            address: Some(address),
+            own_user,
+        }
     }
 }
 
@@ -33,10 +39,15 @@ impl Connected<IncomingStream<'_, TcpListener>> for Peer {
     fn connect_info(stream: IncomingStream<'_, TcpListener>) -> Self {
         let address = *stream.remote_addr();
         let own_user = match (stream.io().local_addr(), own_uid()) {
-            (Ok(ours), Some(uid)) => socket_uid(address, ours).is_some_and(|peer| peer == uid || peer == 0),
+            (Ok(ours), Some(uid)) => {
+                socket_uid(address, ours).is_some_and(|peer| peer == uid || peer == 0)
+            }
             _ => false,
         };
-        Self { address: Some(address), own_user }
+        Self {
+            address: Some(address),
+            own_user,
+        }
     }
 }
 
@@ -46,17 +57,25 @@ fn own_uid() -> Option<u32> {
 
 /// User that owns the peer's end of the connection `peer → ours`, when the platform tells.
 fn socket_uid(peer: SocketAddr, ours: SocketAddr) -> Option<u32> {
-    let table = if peer.is_ipv4() { "/proc/net/tcp" } else { "/proc/net/tcp6" };
+    let table = if peer.is_ipv4() {
+        "/proc/net/tcp"
+    } else {
+        "/proc/net/tcp6"
+    };
     uid_in_table(&std::fs::read_to_string(table).ok()?, peer, ours)
 }
 
-/// Finds the row whose local end is `peer` and whose remote end is `ours` in the kernel's text form.
+/// Finds the row whose local end is `peer` and whose remote end is `ours` in the kernel's text form. A socket its owner
+/// has already let go (inode 0) is listed under user 0 and proves nothing.
 fn uid_in_table(table: &str, peer: SocketAddr, ours: SocketAddr) -> Option<u32> {
     let (local, remote) = (kernel_text(peer), kernel_text(ours));
     table.lines().skip(1).find_map(|line| {
         let mut fields = line.split_ascii_whitespace();
-        let matches = fields.nth(1)? == local && fields.next()? == remote;
-        matches.then(|| fields.nth(4)?.parse().ok()).flatten()
+        let is_theirs = fields.nth(1)? == local && fields.next()? == remote;
+        let (uid, inode) = (fields.nth(4)?, fields.nth(1)?);
+        (is_theirs && inode != "0")
+            .then(|| uid.parse().ok())
+            .flatten()
     })
 }
 
@@ -68,7 +87,10 @@ fn kernel_text(address: SocketAddr) -> String {
     };
     match address.ip() {
         IpAddr::V4(v4) => word(v4.octets()),
-        IpAddr::V6(v6) => v6.octets().chunks_exact(4).for_each(|part| word([part[0], part[1], part[2], part[3]])),
+        IpAddr::V6(v6) => v6
+            .octets()
+            .chunks_exact(4)
+            .for_each(|part| word([part[0], part[1], part[2], part[3]])),
     }
     let _ = write!(text, ":{:04X}", address.port());
     text
@@ -84,11 +106,32 @@ mod tests {
 
     #[test]
     fn the_row_of_the_peers_own_end_counts() {
-        let (peer, ours) = ("127.0.0.1:40000".parse().unwrap(), "127.0.0.1:8000".parse().unwrap());
+        let (peer, ours) = (
+            "127.0.0.1:40000".parse().unwrap(),
+            "127.0.0.1:8000".parse().unwrap(),
+        );
         assert_eq!(uid_in_table(TABLE, peer, ours), Some(1001));
         assert_eq!(uid_in_table(TABLE, ours, peer), Some(1000));
-        assert_eq!(uid_in_table(TABLE, peer, "127.0.0.1:8001".parse().unwrap()), None);
+        assert_eq!(
+            uid_in_table(TABLE, peer, "127.0.0.1:8001".parse().unwrap()),
+            None
+        );
         assert_eq!(uid_in_table("garbage\nmore garbage", peer, ours), None);
+    }
+
+    #[test]
+    fn a_socket_that_was_let_go_names_nobody() {
+        let peer = "127.0.0.1:40000".parse().unwrap();
+        let ours = "127.0.0.1:8000".parse().unwrap();
+        let row = |state: &str, inode: &str| {
+            format!(
+                "header\n 1: 0100007F:9C40 0100007F:1F40 {state} 0:0 00:0 0  0  0 {inode} 1 0\n"
+            )
+        };
+        assert_eq!(uid_in_table(&row("01", "7"), peer, ours), Some(0));
+        for state in ["04", "05", "06"] {
+            assert_eq!(uid_in_table(&row(state, "0"), peer, ours), None, "{state}");
+        }
     }
 
     #[test]

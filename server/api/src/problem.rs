@@ -12,26 +12,35 @@ use serde_json::{Value, json};
 #[derive(Debug)]
 pub(crate) struct Refusal {
     status: StatusCode,
-    body: Problem,
+    body: Box<Problem>,
 }
 
 /// Builds a refusal with a plain text detail.
 pub(crate) fn problem(status: StatusCode, code: &str, detail: &str, hint: Option<&str>) -> Refusal {
     Refusal {
         status,
-        body: Problem { detail: Value::String(detail.to_owned()), code: code.to_owned(), hint: hint.map(str::to_owned) },
+        body: Box::new(Problem {
+            detail: Value::String(detail.to_owned()),
+            code: code.to_owned(),
+            hint: hint.map(str::to_owned),
+        }),
     }
 }
 
 /// A 422 in the older list form: where in the request, what kind, in words.
-pub(crate) fn unprocessable(place: &[&str], kind: &str, message: &str, hint: Option<&str>) -> Refusal {
+pub(crate) fn unprocessable(
+    place: &[&str],
+    kind: &str,
+    message: &str,
+    hint: Option<&str>,
+) -> Refusal {
     Refusal {
         status: StatusCode::UNPROCESSABLE_ENTITY,
-        body: Problem {
+        body: Box::new(Problem {
             detail: json!([{ "type": kind, "loc": place, "msg": message }]),
             code: "validation_failed".into(),
             hint: hint.map(str::to_owned),
-        },
+        }),
     }
 }
 
@@ -46,28 +55,52 @@ impl From<SupervisorError> for Refusal {
         let words = error.to_string();
         match &error {
             SupervisorError::UnknownScheme { .. } => {
-                let mut refusal = unprocessable(&["body", "stream_url"], "unknown_scheme", &words, error.hint());
+                let mut refusal = unprocessable(
+                    &["body", "stream_url"],
+                    "unknown_scheme",
+                    &words,
+                    error.hint(),
+                );
                 "unknown_scheme".clone_into(&mut refusal.body.code);
                 refusal
             }
-            SupervisorError::Invalid { field, reason } => unprocessable(&["body", field], "value_error", reason, error.hint()),
-            other => problem(status_of(other), other.code(), neutral(other, &words), other.hint()),
+            SupervisorError::Invalid { field, reason } => {
+                unprocessable(&["body", field], "value_error", reason, error.hint())
+            }
+            SupervisorError::NoArms(_) => {
+                let place = ["body", "experiment_id"];
+                let mut refusal = unprocessable(&place, "no_arms", &words, error.hint());
+                "no_arms".clone_into(&mut refusal.body.code);
+                refusal
+            }
+            SupervisorError::Store(StoreError::Invalid { field, rule }) => {
+                unprocessable(&["body", field], "value_error", rule, error.hint())
+            }
+            other => problem(
+                status_of(other),
+                other.code(),
+                neutral(other, &words),
+                other.hint(),
+            ),
         }
     }
 }
 
 fn status_of(error: &SupervisorError) -> StatusCode {
     match error {
-        SupervisorError::SessionNotFound(_) | SupervisorError::UnknownExperiment(_) => StatusCode::NOT_FOUND,
+        SupervisorError::SessionNotFound(_) | SupervisorError::UnknownExperiment(_) => {
+            StatusCode::NOT_FOUND
+        }
         SupervisorError::SessionActive(_)
         | SupervisorError::SessionEnded(_)
         | SupervisorError::NotActive(_)
         | SupervisorError::ActionReused(_)
         | SupervisorError::EncounterOpen(_)
         | SupervisorError::NothingToAttest => StatusCode::CONFLICT,
-        SupervisorError::NoArms(_) => StatusCode::UNPROCESSABLE_ENTITY,
         SupervisorError::Store(error) => store_status(error),
-        SupervisorError::EngineUnavailable(_) | SupervisorError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+        SupervisorError::EngineUnavailable(_) | SupervisorError::Stopping => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
@@ -80,13 +113,18 @@ fn store_status(error: &StoreError) -> StatusCode {
         | StoreError::UnknownStimulus(_)
         | StoreError::UnknownAlert(_) => StatusCode::NOT_FOUND,
         StoreError::Conflict(_) => StatusCode::CONFLICT,
-        StoreError::Invalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-        StoreError::StoreFull | StoreError::Busy | StoreError::Closed => StatusCode::SERVICE_UNAVAILABLE,
+        StoreError::StoreFull | StoreError::Busy | StoreError::Closed => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 
 /// Failures of our own making are logged by their owner and answered without internals.
 fn neutral<'a>(error: &SupervisorError, words: &'a str) -> &'a str {
-    if status_of(error) == StatusCode::INTERNAL_SERVER_ERROR { "internal failure; the log has the details" } else { words }
+    if status_of(error) == StatusCode::INTERNAL_SERVER_ERROR {
+        "internal failure; the log has the details"
+    } else {
+        words
+    }
 }

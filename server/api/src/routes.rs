@@ -2,19 +2,20 @@
 
 use std::sync::Arc;
 
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
 use lsie_schemas::api::{
-    Alert, AttestAccepted, AttestRequest, Encounter, EncounterV2, ExperimentDetail, ExperimentSummary, Health, LifecycleAccepted,
-    LiveReadback, Overview, Physiology, Session, SessionCreate, SessionEnd, StateBootstrap, Status, StimulusAccepted, StimulusRequest,
+    Alert, AttestAccepted, AttestRequest, Encounter, EncounterV2, ExperimentDetail,
+    ExperimentSummary, Health, LifecycleAccepted, LiveReadback, Overview, Physiology, Session,
+    SessionCreate, SessionEnd, StateBootstrap, Status, StimulusAccepted, StimulusRequest,
 };
 use lsie_supervisor::Supervisor;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::extract::{Body, Parameters, SessionPath, instant, limit};
+use crate::extract::{Body, Parameters, SessionPath, TextPath, instant, limit};
 use crate::guard::{Guard, enforce};
 use crate::problem::{Refusal, problem};
 use crate::{events, metrics, openapi, page};
@@ -37,9 +38,21 @@ pub(crate) fn router(supervisor: Supervisor, guard: Arc<Guard>, max_body_bytes: 
         .route("/health", get(|| async { Json(json!({ "status": "ok" })) }))
         .route("/metrics", get(metrics::prometheus))
         .route("/openapi.json", get(openapi::document))
-        .fallback(|| async { problem(StatusCode::NOT_FOUND, "not_found", "Not Found", Some("see /openapi.json for what exists")) })
+        .fallback(|| async {
+            problem(
+                StatusCode::NOT_FOUND,
+                "not_found",
+                "Not Found",
+                Some("see /openapi.json for what exists"),
+            )
+        })
         .method_not_allowed_fallback(|| async {
-            problem(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method Not Allowed", None)
+            problem(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                "Method Not Allowed",
+                None,
+            )
         })
         .layer(DefaultBodyLimit::max(max_body_bytes))
         .layer(middleware::from_fn_with_state(guard, enforce))
@@ -75,7 +88,10 @@ fn v2_routes() -> Router<Supervisor> {
         .route("/api/v2/engine/reset", post(reset_engine))
 }
 
-async fn start_session(State(supervisor): State<Supervisor>, Body(body): Body<SessionCreate>) -> Answer<LifecycleAccepted> {
+async fn start_session(
+    State(supervisor): State<Supervisor>,
+    Body(body): Body<SessionCreate>,
+) -> Answer<LifecycleAccepted> {
     Ok(Json(supervisor.start_session(body).await?))
 }
 
@@ -111,11 +127,19 @@ async fn overview(State(supervisor): State<Supervisor>) -> Answer<Overview> {
     Ok(Json(supervisor.overview().await?))
 }
 
-async fn sessions(State(supervisor): State<Supervisor>, Parameters(query): Parameters<Paging>) -> Answer<Vec<Session>> {
-    Ok(Json(supervisor.sessions(limit(query.limit, 50, 500)?).await?))
+async fn sessions(
+    State(supervisor): State<Supervisor>,
+    Parameters(query): Parameters<Paging>,
+) -> Answer<Vec<Session>> {
+    Ok(Json(
+        supervisor.sessions(limit(query.limit, 50, 500)?).await?,
+    ))
 }
 
-async fn session(State(supervisor): State<Supervisor>, SessionPath(id): SessionPath) -> Answer<Session> {
+async fn session(
+    State(supervisor): State<Supervisor>,
+    SessionPath(id): SessionPath,
+) -> Answer<Session> {
     Ok(Json(supervisor.session(id).await?))
 }
 
@@ -125,7 +149,9 @@ async fn encounters(
     Parameters(query): Parameters<Paging>,
 ) -> Answer<Vec<Encounter>> {
     let before = instant("before_utc", query.before_utc.as_deref())?;
-    let rows = supervisor.encounters(id, limit(query.limit, 100, 1000)?, before).await?;
+    let rows = supervisor
+        .encounters(id, limit(query.limit, 100, 1000)?, before)
+        .await?;
     Ok(Json(rows.into_iter().map(|row| row.base).collect()))
 }
 
@@ -135,10 +161,17 @@ async fn encounters_v2(
     Parameters(query): Parameters<Paging>,
 ) -> Answer<Vec<EncounterV2>> {
     let before = instant("before_utc", query.before_utc.as_deref())?;
-    Ok(Json(supervisor.encounters(id, limit(query.limit, 100, 1000)?, before).await?))
+    Ok(Json(
+        supervisor
+            .encounters(id, limit(query.limit, 100, 1000)?, before)
+            .await?,
+    ))
 }
 
-async fn physiology(State(supervisor): State<Supervisor>, SessionPath(id): SessionPath) -> Answer<Physiology> {
+async fn physiology(
+    State(supervisor): State<Supervisor>,
+    SessionPath(id): SessionPath,
+) -> Answer<Physiology> {
     Ok(Json(supervisor.physiology(id).await?))
 }
 
@@ -146,7 +179,10 @@ async fn experiments(State(supervisor): State<Supervisor>) -> Answer<Vec<Experim
     Ok(Json(supervisor.experiments().await?))
 }
 
-async fn experiment(State(supervisor): State<Supervisor>, Path(id): Path<String>) -> Answer<ExperimentDetail> {
+async fn experiment(
+    State(supervisor): State<Supervisor>,
+    TextPath(id): TextPath,
+) -> Answer<ExperimentDetail> {
     Ok(Json(supervisor.experiment(&id).await?))
 }
 
@@ -154,9 +190,16 @@ async fn health(State(supervisor): State<Supervisor>) -> Answer<Health> {
     Ok(Json(supervisor.health().await?))
 }
 
-async fn alerts(State(supervisor): State<Supervisor>, Parameters(query): Parameters<Paging>) -> Answer<Vec<Alert>> {
+async fn alerts(
+    State(supervisor): State<Supervisor>,
+    Parameters(query): Parameters<Paging>,
+) -> Answer<Vec<Alert>> {
     let since = instant("since_utc", query.since_utc.as_deref())?;
-    Ok(Json(supervisor.alerts(limit(query.limit, 50, 500)?, since).await?))
+    Ok(Json(
+        supervisor
+            .alerts(limit(query.limit, 50, 500)?, since)
+            .await?,
+    ))
 }
 
 async fn status(State(supervisor): State<Supervisor>) -> Answer<Status> {
@@ -168,10 +211,15 @@ async fn readback(
     SessionPath(id): SessionPath,
     Parameters(query): Parameters<Paging>,
 ) -> Answer<LiveReadback> {
-    Ok(Json(supervisor.readback(id, limit(query.limit, 5, 50)?).await?))
+    Ok(Json(
+        supervisor.readback(id, limit(query.limit, 5, 50)?).await?,
+    ))
 }
 
-async fn acknowledge(State(supervisor): State<Supervisor>, SessionPath(id): SessionPath) -> Answer<Value> {
+async fn acknowledge(
+    State(supervisor): State<Supervisor>,
+    SessionPath(id): SessionPath,
+) -> Answer<Value> {
     supervisor.acknowledge_alert(id).await?;
     Ok(Json(json!({ "acknowledged": true })))
 }

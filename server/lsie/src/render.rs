@@ -5,45 +5,133 @@ use lsie_schemas::time::UtcMicros;
 /// What stands for a missing value.
 pub(crate) const MISSING: &str = "—";
 
-/// Rows under headings, columns as wide as their widest cell, two blanks between.
+/// Widest table, also on a wider terminal: longer lines are hard to follow.
+const WIDEST: usize = 140;
+/// Narrowest terminal that is respected.
+const NARROWEST: usize = 40;
+/// Width where nobody says which.
+const USUAL: usize = 100;
+
+/// Columns to print in: `COLUMNS` where it is set.
+fn screen_width() -> usize {
+    std::env::var("COLUMNS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .map_or(USUAL, |columns: usize| columns.clamp(NARROWEST, WIDEST))
+}
+
+/// Rows under headings, two blanks between columns. Cells are folded between words so that the table fits the screen;
+/// ids and numbers stay whole.
 pub(crate) fn table(headings: &[&str], rows: &[Vec<String>]) -> String {
-    let mut widths: Vec<usize> = headings
-        .iter()
-        .map(|heading| heading.chars().count())
-        .collect();
-    for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    let line = |cells: &mut dyn Iterator<Item = &str>| {
-        let padded: Vec<String> = cells
-            .zip(&widths)
-            .map(|(cell, &width)| format!("{cell}{}", " ".repeat(width - cell.chars().count())))
-            .collect();
-        format!("{}\n", padded.join("  ").trim_end())
-    };
-    let mut out = line(&mut headings.iter().copied());
-    for row in rows {
-        out.push_str(&line(&mut row.iter().map(String::as_str)));
-    }
+    table_within(screen_width(), headings, rows)
+}
+
+fn table_within(limit: usize, headings: &[&str], rows: &[Vec<String>]) -> String {
+    let headings: Vec<String> = headings.iter().map(|&heading| heading.to_owned()).collect();
+    let mut all = vec![headings];
+    all.extend(rows.iter().cloned());
+    let widths = column_widths(limit, &all);
+    let mut out: String = all.iter().map(|row| table_row(row, &widths)).collect();
     if rows.is_empty() {
         out.push_str("(none)\n");
     }
     out
 }
 
-/// `name: value` lines with aligned values.
+/// As wide as the widest cell; while the sum is above `limit`, the widest column that can be folded gives way.
+fn column_widths(limit: usize, rows: &[Vec<String>]) -> Vec<usize> {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
+    let widest = |measure: fn(&str) -> usize, column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells.map(|cell| measure(cell)).max().unwrap_or_default()
+    };
+    let longest_piece = |text: &str| pieces(text).map(piece_width).max().unwrap_or_default();
+    let least: Vec<usize> = (0..columns).map(|c| widest(longest_piece, c)).collect();
+    let mut widths: Vec<usize> = (0..columns)
+        .map(|c| widest(|text| text.chars().count(), c))
+        .collect();
+    let gaps = 2 * columns.saturating_sub(1);
+    while widths.iter().sum::<usize>() + gaps > limit {
+        let foldable = widths
+            .iter_mut()
+            .zip(&least)
+            .filter(|(width, least)| **width > **least);
+        match foldable.max_by_key(|(width, _)| **width) {
+            Some((width, _)) => *width -= 1,
+            None => break,
+        }
+    }
+    widths
+}
+
+fn table_row(row: &[String], widths: &[usize]) -> String {
+    let cells: Vec<Vec<String>> = row
+        .iter()
+        .zip(widths)
+        .map(|(cell, &width)| fold(cell, width))
+        .collect();
+    let height = cells.iter().map(Vec::len).max().unwrap_or_default();
+    let line = |n: usize| {
+        let padded: Vec<String> = cells
+            .iter()
+            .zip(widths)
+            .map(|(cell, &width)| {
+                let text = cell.get(n).map_or("", String::as_str);
+                let blanks = width.saturating_sub(text.chars().count());
+                format!("{text}{}", " ".repeat(blanks))
+            })
+            .collect();
+        format!("{}\n", padded.join("  ").trim_end())
+    };
+    (0..height).map(line).collect()
+}
+
+/// Text in lines of at most `width` characters; a piece that is longer stands alone.
+fn fold(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for piece in pieces(text) {
+        let Some(line) = lines.last_mut() else { break };
+        if line.is_empty() || line.chars().count() + piece_width(piece) <= width {
+            line.push_str(piece);
+        } else {
+            line.truncate(line.trim_end().len());
+            lines.push(piece.to_owned());
+        }
+    }
+    if let Some(line) = lines.last_mut() {
+        line.truncate(line.trim_end().len());
+    }
+    lines
+}
+
+/// Parts between which a line may end: words of a sentence, else parts of a code or path.
+fn pieces(text: &str) -> impl Iterator<Item = &str> {
+    let ends: &[char] = if text.contains(' ') {
+        &[' ']
+    } else {
+        &['_', '/', ',']
+    };
+    text.split_inclusive(ends)
+}
+
+fn piece_width(piece: &str) -> usize {
+    piece.trim_end().chars().count()
+}
+
+/// `name  value` lines with aligned values, folded to the screen.
 pub(crate) fn facts(pairs: &[(&str, String)]) -> String {
     let width = pairs
         .iter()
-        .map(|(name, _)| name.len())
+        .map(|(name, _)| name.chars().count())
         .max()
         .unwrap_or_default();
-    pairs
-        .iter()
-        .map(|(name, value)| format!("{name:<width$}  {value}\n"))
-        .collect()
+    let room = screen_width().saturating_sub(width + 2);
+    let fact = |(name, value): &(&str, String)| {
+        let lines = fold(value, room);
+        let indent = format!("\n{}", " ".repeat(width + 2));
+        format!("{name:<width$}  {}\n", lines.join(&indent))
+    };
+    pairs.iter().map(fact).collect()
 }
 
 /// A number with `places` decimals.
@@ -60,7 +148,10 @@ pub(crate) fn text<T: ToString>(value: Option<T>) -> String {
 pub(crate) fn instant(value: Option<UtcMicros>) -> String {
     value.map_or_else(
         || MISSING.to_owned(),
-        |at| at.to_text().chars().take(19).chain("Z".chars()).collect(),
+        |at| {
+            let text: String = at.to_text().chars().take(19).collect();
+            format!("{}Z", text.replace('T', " "))
+        },
     )
 }
 
@@ -99,7 +190,8 @@ mod tests {
 
     #[test]
     fn columns_align_by_characters_not_bytes() {
-        let out = table(
+        let out = table_within(
+            80,
             &["a", "b"],
             &[
                 vec!["—".into(), "x".into()],
@@ -107,6 +199,22 @@ mod tests {
             ],
         );
         assert_eq!(out, "a     b\n—     x\nlong  y\n");
+    }
+
+    #[test]
+    fn cells_fold_between_words_and_ids_stay_whole() {
+        let id = "045a2dbb-a6a8-4bb0-89dd-beb10ce25caa";
+        let row = vec![id.to_owned(), "run it, then look again".to_owned()];
+        let out = table_within(52, &["id", "what to do"], &[row]);
+        assert_eq!(
+            out,
+            format!(
+                "id{0:36}what to do\n{id}  run it, then\n{0:36}  look again\n",
+                ""
+            )
+        );
+        assert_eq!(fold("", 10), [""]);
+        assert_eq!(fold("much_too_long", 3), ["much_", "too_", "long"]);
     }
 
     #[test]

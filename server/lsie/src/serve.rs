@@ -1,6 +1,6 @@
 //! `lsie serve` and `lsie engine`: the two processes.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -57,7 +57,9 @@ pub(crate) fn serve(mut layered: Layered, args: &ServeArgs) -> Result<()> {
         .any(|(key, _, origin)| key == "server.port" && *origin != Origin::Default);
     runtime()?.block_on(async {
         let state_dir = settings::state_dir(&config.server.state_dir)?;
+        let stop = end_signal()?;
         let ready = prepare(&config, &state_dir, explicit_port).await?;
+        tracing::info!(state_dir = %state_dir.display(), auth = ?config.server.auth, "server is listening");
         writeln!(std::io::stdout(), "LSIE is ready: {}", ready.address)?;
         std::io::stdout().flush()?;
         let supervisor = ready.supervisor.clone();
@@ -66,7 +68,7 @@ pub(crate) fn serve(mut layered: Layered, args: &ServeArgs) -> Result<()> {
             ready.supervisor,
             &config.server,
             ready.token,
-            until_signal(),
+            stop,
         )
         .await;
         tracing::info!("stopping");
@@ -176,17 +178,16 @@ fn build_id() -> String {
     )
 }
 
-async fn until_signal() {
-    let (Ok(mut term), Ok(mut int)) = (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::interrupt()),
-    ) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = int.recv() => {}
-    }
+/// Resolves at SIGTERM or SIGINT. From this call on, not from its first poll, neither kills the process any more.
+fn end_signal() -> Result<impl Future<Output = ()> + Send + 'static> {
+    let mut term = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    let mut int = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+    Ok(async move {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        }
+    })
 }
 
 /// Sends the log to standard error.
@@ -194,6 +195,7 @@ pub(crate) fn start_log(config: &LogConfig) {
     let filter = EnvFilter::try_new(&config.filter).unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     // A second call (tests, check) keeps the first subscriber.
     let _ = if config.format == "json" {

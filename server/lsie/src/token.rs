@@ -19,7 +19,7 @@ pub(crate) fn ensure(state_dir: &Path) -> Result<String> {
     }
     let mut bytes = [0; TOKEN_BYTES];
     getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("no random numbers: {error}"))?;
-    let token: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let token = lsie_schemas::text::hex_lower(&bytes);
     write_private(&state_dir.join(TOKEN_FILE), &token)?;
     Ok(token)
 }

@@ -1,10 +1,14 @@
 //! From a resolved encounter to the rows it leaves: evidence, reward, verdict (math 6, 7). Pure.
 
-use lsie_analytics::reward::{Evidence, Gate, RewardOutcome, SkipReason, Update as Verdicted, evaluate, update_of};
+use lsie_analytics::reward::{
+    Evidence, Gate, RewardOutcome, SkipReason, Update as Verdicted, evaluate, update_of,
+};
 use lsie_schemas::id::{analytics_message_id, segment_id};
 use lsie_schemas::link::{GapNote, Text};
 use lsie_schemas::time::UtcMicros;
-use lsie_store::{EncounterCommit, MetricsRecord, Reward, SegmentRecord, Update, Verdict, WindowKind};
+use lsie_store::{
+    EncounterCommit, MetricsRecord, Reward, SegmentRecord, Update, Verdict, WindowKind,
+};
 use uuid::Uuid;
 
 use crate::live::{LiveSession, OpenEncounter};
@@ -17,18 +21,33 @@ pub const ENCOUNTER_SCHEMA_VERSION: &str = "lsie.encounter.v1";
 /// Builds the commit of a resolved encounter. `None` when it was never stamped: there is no window and nothing to keep
 /// but the failed stimulus itself.
 #[must_use]
-pub fn commit_of(session: &LiveSession, open: &OpenEncounter, client_id: &str, processed_at: UtcMicros) -> Option<EncounterCommit> {
+pub(crate) fn commit_of(
+    session: &LiveSession,
+    open: &OpenEncounter,
+    client_id: &str,
+    processed_at: UtcMicros,
+) -> Option<EncounterCommit> {
     let stimulus_time_s = open.stimulus_time_s?;
     let segment = match &open.segment {
         Some(message) => SegmentRecord::from(message.as_ref()),
-        None => lost_segment(session.id, stimulus_time_s, open.gap().unwrap_or("data_gap"))?,
+        None => lost_segment(
+            session.id,
+            stimulus_time_s,
+            open.gap().unwrap_or("data_gap"),
+        )?,
     };
-    let series = open.segment.as_ref().map(|message| message.au12_series.as_slice()).unwrap_or_default();
-    let gate = open.attestation.map_or_else(Gate::unavailable, Gate::attested);
-    let outcome = evaluate(&Evidence { series, stimulus_time_secs: Some(stimulus_time_s), gate, has_data_gap: open.gap().is_some() });
+    let gate = open
+        .attestation
+        .map_or_else(Gate::unavailable, Gate::attested);
+    let outcome = evaluate(&Evidence {
+        series: open.series(),
+        stimulus_time_secs: Some(stimulus_time_s),
+        gate,
+        has_data_gap: open.gap().is_some(),
+    });
     let metrics = open.segment.as_ref().map(|message| MetricsRecord {
         au12_intensity: outcome.as_ref().filter(|o| o.n_frames > 0).map(|o| o.p90),
-        acoustic: message.acoustic.clone(),
+        acoustic: message.acoustic,
     });
     Some(EncounterCommit {
         message_id: analytics_message_id(&segment.segment_id),
@@ -38,7 +57,10 @@ pub fn commit_of(session: &LiveSession, open: &OpenEncounter, client_id: &str, p
         stimulus_id: Some(open.stimulus_id),
         stimulus_time: UtcMicros::from_epoch_secs(stimulus_time_s),
         experiment_id: session.experiment_id.clone(),
-        arm: session.arm.decision.snapshot.selected_arm_id.clone(),
+        arm: open
+            .arm_id
+            .clone()
+            .unwrap_or_else(|| session.arm.decision.snapshot.selected_arm_id.clone()),
         segment,
         metrics,
         evaluation: None,
@@ -57,7 +79,14 @@ pub fn commit_of(session: &LiveSession, open: &OpenEncounter, client_id: &str, p
 fn notes(open: &OpenEncounter) -> Vec<String> {
     let mut notes = Vec::new();
     if let Some(delivered) = open.attestation {
-        notes.push(if delivered { "operator attested delivery" } else { "operator denied delivery" }.to_owned());
+        notes.push(
+            if delivered {
+                "operator attested delivery"
+            } else {
+                "operator denied delivery"
+            }
+            .to_owned(),
+        );
     }
     if let Some(gap) = open.gap() {
         notes.push(gap.to_owned());
@@ -78,7 +107,9 @@ fn reward_of(outcome: &RewardOutcome) -> Reward {
 fn store_update(update: Verdicted) -> Update {
     match update {
         Verdicted::Apply(_) => Update::Apply,
-        Verdicted::Skip(reason) => Update::Skip { reason: reason.code().to_owned() },
+        Verdicted::Skip(reason) => Update::Skip {
+            reason: reason.code().to_owned(),
+        },
     }
 }
 
@@ -87,7 +118,9 @@ fn verdict_of(outcome: Option<&RewardOutcome>) -> Verdict {
         None => Verdict::RejectedDataGap,
         Some(o) => match o.update {
             Verdicted::Skip(SkipReason::DataGap) => Verdict::RejectedDataGap,
-            Verdicted::Skip(SkipReason::SemanticUnavailable) => Verdict::RejectedSemanticUnavailable,
+            Verdicted::Skip(SkipReason::SemanticUnavailable) => {
+                Verdict::RejectedSemanticUnavailable
+            }
             _ if o.semantic_gate == 0 => Verdict::RejectedGateClosed,
             _ if o.n_frames == 0 => Verdict::RejectedNoFrames,
             _ => Verdict::Completed,
@@ -112,6 +145,10 @@ fn lost_segment(session_id: Uuid, stimulus_time_s: f64, reason: &str) -> Option<
         n_frames: 0,
         absent: std::collections::BTreeMap::new(),
         baseline_ratio: None,
-        gaps: vec![GapNote { from_s: window_start.as_epoch_secs(), to_s: window_end.as_epoch_secs(), reason: Text::cut(reason) }],
+        gaps: vec![GapNote {
+            from_s: window_start.as_epoch_secs(),
+            to_s: window_end.as_epoch_secs(),
+            reason: Text::cut(reason),
+        }],
     })
 }

@@ -7,7 +7,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use lsie_schemas::link::{
-    EngineMessage, FrameDecoder, HEARTBEAT_MS, LINK_PROTOCOL, LinkError, ServerHello, ServerMessage, WATCHDOG_MS, encode_frame,
+    EngineMessage, FrameDecoder, HEARTBEAT_MS, LINK_PROTOCOL, LinkError, ServerHello,
+    ServerMessage, WATCHDOG_MS, encode_frame,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -29,7 +30,7 @@ pub struct EngineSettings {
 
 /// What the driver reports.
 #[derive(Debug)]
-pub enum EngineEvent {
+pub(crate) enum EngineEvent {
     /// The child exists.
     Spawned {
         /// Its process id.
@@ -55,21 +56,21 @@ const END_GRACE: Duration = Duration::from_millis(1500);
 
 /// A running engine as the supervisor holds it.
 #[derive(Debug)]
-pub struct EngineHandle {
+pub(crate) struct EngineHandle {
     orders: mpsc::Sender<ServerMessage>,
 }
 
 impl EngineHandle {
     /// Queues an order; `false` when the engine is gone or its queue is full.
     #[must_use]
-    pub fn send(&self, order: ServerMessage) -> bool {
+    pub(crate) fn send(&self, order: ServerMessage) -> bool {
         self.orders.try_send(order).is_ok()
     }
 }
 
 /// Starts an engine. Its events arrive on the returned receiver, [`EngineEvent::Died`] is always the last.
 #[must_use]
-pub fn start(settings: EngineSettings) -> (EngineHandle, mpsc::Receiver<EngineEvent>) {
+pub(crate) fn start(settings: EngineSettings) -> (EngineHandle, mpsc::Receiver<EngineEvent>) {
     let (order_tx, order_rx) = mpsc::channel(ORDER_QUEUE);
     let (event_tx, event_rx) = mpsc::channel(EVENT_QUEUE);
     tokio::spawn(async move {
@@ -110,9 +111,15 @@ async fn run(
     let pid = child.id().unwrap_or_default();
     let _ = events.send(EngineEvent::Spawned { pid }).await;
     let (reader, writer) = UnixStream::from_std(ours)?.into_split();
+    let talk = talk(reader, writer, settings, orders, events);
+    tokio::pin!(talk);
     let outcome = tokio::select! {
-        talked = talk(reader, writer, settings, orders, events) => talked,
-        exit = child.wait() => Ok(exit.map_or_else(|error| error.to_string(), |status| status.to_string())),
+        talked = &mut talk => talked,
+        exit = child.wait() => {
+            let words = exit.map_or_else(|error| error.to_string(), |status| status.to_string());
+            // What it said before it ended may still lie in the socket.
+            timeout(END_GRACE, &mut talk).await.unwrap_or(Ok(words))
+        }
     };
     Ok(bury(child, outcome).await)
 }
@@ -138,7 +145,11 @@ async fn talk(
     mut orders: mpsc::Receiver<ServerMessage>,
     events: &mpsc::Sender<EngineEvent>,
 ) -> Result<String, DriveError> {
-    writer.write_all(&encode_frame(&ServerMessage::Hello(settings.hello.clone()))?).await?;
+    writer
+        .write_all(&encode_frame(&ServerMessage::Hello(
+            settings.hello.clone(),
+        ))?)
+        .await?;
     let mut decoder = FrameDecoder::default();
     let mut bytes = vec![0; 64 * 1024];
     let mut beat = interval(Duration::from_millis(HEARTBEAT_MS));
@@ -181,7 +192,8 @@ async fn drain(
     loop {
         match decoder.next_message::<EngineMessage>() {
             Ok(Some(EngineMessage::Hello(hello)))
-                if hello.protocol != LINK_PROTOCOL || hello.build_id.as_str() != settings.hello.build_id =>
+                if hello.protocol != LINK_PROTOCOL
+                    || hello.build_id.as_str() != settings.hello.build_id =>
             {
                 return Ok(Some(format!("engine is another build: {}", hello.build_id)));
             }

@@ -76,11 +76,13 @@ impl SupervisorError {
             Self::UnknownExperiment(_) => "experiment_not_found",
             Self::NoArms(_) => "no_arms",
             Self::UnknownScheme { .. } => "unknown_scheme",
-            Self::Invalid { .. } => "validation_failed",
+            Self::Invalid { .. } | Self::Store(StoreError::Invalid { .. }) => "validation_failed",
             Self::EncounterOpen(_) => "encounter_open",
             Self::NothingToAttest => "nothing_to_attest",
             Self::EngineUnavailable(_) => "engine_unavailable",
             Self::Store(StoreError::StoreFull) => "store_full",
+            Self::Store(StoreError::UnknownAlert(_)) => "alert_not_found",
+            Self::Store(StoreError::Conflict(_)) => "conflict",
             Self::Store(_) => "store_unavailable",
             Self::Analytics(_) => "evidence_unusable",
             Self::Stopping => "stopping",
@@ -96,11 +98,31 @@ impl SupervisorError {
             Self::UnknownExperiment(_) => "list experiments with `lsie experiments list`",
             Self::NoArms(_) => "enable or add an arm",
             Self::UnknownScheme { .. } => "use one of the listed schemes, e.g. demo:presenter",
-            Self::EncounterOpen(_) => "attest it with `lsie stimulus attest SESSION`, or wait until it commits",
-            Self::EngineUnavailable("circuit_open") => "look at the log, then run `lsie engine-control reset`",
+            Self::EncounterOpen(_) => {
+                "attest it with `lsie stimulus attest SESSION`, or wait until it commits"
+            }
+            Self::EngineUnavailable("circuit_open") => {
+                "look at the log, then run `lsie engine-control reset`"
+            }
             Self::EngineUnavailable(_) => "wait: it is being restarted",
-            Self::Store(StoreError::StoreFull) => "free disk space or raise the limit; nothing committed is lost",
+            Self::Store(StoreError::StoreFull) => {
+                "free disk space or raise the limit; nothing committed is lost"
+            }
             _ => return None,
         })
     }
+}
+
+/// Whether the store itself takes no writes, as opposed to refusing this one for its content.
+pub(crate) const fn is_store_fault(error: &StoreError) -> bool {
+    !matches!(
+        error,
+        StoreError::Conflict(_)
+            | StoreError::Invalid { .. }
+            | StoreError::UnknownSession(_)
+            | StoreError::UnknownExperiment(_)
+            | StoreError::UnknownArm { .. }
+            | StoreError::UnknownStimulus(_)
+            | StoreError::UnknownAlert(_)
+    )
 }

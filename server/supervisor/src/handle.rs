@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use lsie_schemas::api::{
-    AttestAccepted, AttestRequest, EventType, LifecycleAccepted, SessionCreate, SessionEnd, StimulusAccepted, StimulusRequest,
+    AttestAccepted, AttestRequest, EventType, LifecycleAccepted, SessionCreate, SessionEnd,
+    StimulusAccepted, StimulusRequest,
 };
 use lsie_store::{Reader, Writer};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -47,22 +48,38 @@ pub struct Supervisor {
 
 impl Supervisor {
     /// Opens a session. A repeat of the same action gets the same answer.
-    pub async fn start_session(&self, body: SessionCreate) -> Result<LifecycleAccepted, SupervisorError> {
-        self.ask(|reply| Command::Start(Box::new(body), reply)).await
+    pub async fn start_session(
+        &self,
+        body: SessionCreate,
+    ) -> Result<LifecycleAccepted, SupervisorError> {
+        self.ask(|reply| Command::Start(Box::new(body), reply))
+            .await
     }
 
     /// Closes a session. A repeat of the same action gets the same answer.
-    pub async fn end_session(&self, id: Uuid, body: SessionEnd) -> Result<LifecycleAccepted, SupervisorError> {
+    pub async fn end_session(
+        &self,
+        id: Uuid,
+        body: SessionEnd,
+    ) -> Result<LifecycleAccepted, SupervisorError> {
         self.ask(|reply| Command::End(id, body, reply)).await
     }
 
     /// Gives a stimulus; the answer carries the time the media plane stamped, or null when it did not answer in time.
-    pub async fn stimulus(&self, id: Uuid, body: StimulusRequest) -> Result<StimulusAccepted, SupervisorError> {
+    pub async fn stimulus(
+        &self,
+        id: Uuid,
+        body: StimulusRequest,
+    ) -> Result<StimulusAccepted, SupervisorError> {
         self.ask(|reply| Command::Stimulus(id, body, reply)).await
     }
 
     /// Records what the operator says about the delivery of a stimulus.
-    pub async fn attest(&self, id: Uuid, body: AttestRequest) -> Result<AttestAccepted, SupervisorError> {
+    pub async fn attest(
+        &self,
+        id: Uuid,
+        body: AttestRequest,
+    ) -> Result<AttestAccepted, SupervisorError> {
         self.ask(|reply| Command::Attest(id, body, reply)).await
     }
 
@@ -71,7 +88,7 @@ impl Supervisor {
         self.ask(Command::ResetEngine).await
     }
 
-    /// Stops the engine and ends the task. The open session stays open in the store and is closed at the next start.
+    /// Stops the engine and ends the task. The open session is closed with the reason `server_stopped`.
     pub async fn shutdown(&self) -> Result<(), SupervisorError> {
         self.ask(Command::Shutdown).await
     }
@@ -82,9 +99,15 @@ impl Supervisor {
         self.changes.subscribe()
     }
 
-    async fn ask<T>(&self, command: impl FnOnce(Reply<T>) -> Command) -> Result<T, SupervisorError> {
+    async fn ask<T>(
+        &self,
+        command: impl FnOnce(Reply<T>) -> Command,
+    ) -> Result<T, SupervisorError> {
         let (tx, rx) = oneshot::channel();
-        self.commands.send(command(tx)).await.map_err(|_| SupervisorError::Stopping)?;
+        self.commands
+            .send(command(tx))
+            .await
+            .map_err(|_| SupervisorError::Stopping)?;
         rx.await.map_err(|_| SupervisorError::Stopping)?
     }
 }

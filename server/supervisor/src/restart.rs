@@ -38,7 +38,11 @@ impl RestartPolicy {
     pub fn new(config: &EngineConfig) -> Self {
         let defaults = EngineConfig::default();
         let secs = |value: f64, fallback: f64| {
-            let chosen = if value.is_finite() && value >= 0.0 { value } else { fallback };
+            let chosen = if value.is_finite() && value >= 0.0 {
+                value
+            } else {
+                fallback
+            };
             Duration::from_secs_f64(chosen.min(86_400.0))
         };
         Self {
@@ -54,7 +58,11 @@ impl RestartPolicy {
     /// Records a death at `now` (any monotonic origin) and decides. The circuit opens with the first death beyond
     /// `circuit_deaths` inside the window.
     pub fn on_death(&mut self, now: Duration) -> RestartDecision {
-        while self.deaths.front().is_some_and(|&at| now.saturating_sub(at) > self.window) {
+        while self
+            .deaths
+            .front()
+            .is_some_and(|&at| now.saturating_sub(at) > self.window)
+        {
             self.deaths.pop_front();
         }
         self.deaths.push_back(now);
@@ -92,16 +100,25 @@ mod tests {
     #[test]
     fn pauses_double_from_half_a_second() {
         let mut policy = policy();
-        let pauses: Vec<_> = (0..4).map(|k| policy.on_death(Duration::from_secs(k))).collect();
-        let expected = [0.5, 1.0, 2.0, 4.0].map(|s| RestartDecision::After(Duration::from_secs_f64(s)));
+        let pauses: Vec<_> = (0..4)
+            .map(|k| policy.on_death(Duration::from_secs(k)))
+            .collect();
+        let expected =
+            [0.5, 1.0, 2.0, 4.0].map(|s| RestartDecision::After(Duration::from_secs_f64(s)));
         assert_eq!(pauses, expected);
     }
 
     #[test]
     fn pauses_never_exceed_the_ceiling() {
-        let config = EngineConfig { circuit_deaths: 50, ..EngineConfig::default() };
+        let config = EngineConfig {
+            circuit_deaths: 50,
+            ..EngineConfig::default()
+        };
         let mut policy = RestartPolicy::new(&config);
-        let last = (0..20).map(|k| policy.on_death(Duration::from_secs(k))).next_back();
+        let pauses: Vec<_> = (0..20)
+            .map(|k| policy.on_death(Duration::from_secs(k)))
+            .collect();
+        let last = pauses.last().copied();
         assert_eq!(last, Some(RestartDecision::After(Duration::from_secs(30))));
     }
 
@@ -109,12 +126,24 @@ mod tests {
     fn six_deaths_in_a_minute_open_the_circuit_until_reset() {
         let mut policy = policy();
         for k in 0..5 {
-            assert!(matches!(policy.on_death(Duration::from_secs(k * 10)), RestartDecision::After(_)));
+            assert!(matches!(
+                policy.on_death(Duration::from_secs(k * 10)),
+                RestartDecision::After(_)
+            ));
         }
-        assert_eq!(policy.on_death(Duration::from_secs(55)), RestartDecision::CircuitOpen);
-        assert_eq!(policy.on_death(Duration::from_secs(500)), RestartDecision::CircuitOpen);
+        assert_eq!(
+            policy.on_death(Duration::from_secs(55)),
+            RestartDecision::CircuitOpen
+        );
+        assert_eq!(
+            policy.on_death(Duration::from_secs(500)),
+            RestartDecision::CircuitOpen
+        );
         policy.reset();
-        assert!(matches!(policy.on_death(Duration::from_secs(501)), RestartDecision::After(_)));
+        assert!(matches!(
+            policy.on_death(Duration::from_secs(501)),
+            RestartDecision::After(_)
+        ));
     }
 
     #[test]
@@ -128,8 +157,15 @@ mod tests {
 
     #[test]
     fn nonsense_limits_fall_back() {
-        let config = EngineConfig { restart_min_s: f64::NAN, restart_max_s: -1.0, ..EngineConfig::default() };
+        let config = EngineConfig {
+            restart_min_s: f64::NAN,
+            restart_max_s: -1.0,
+            ..EngineConfig::default()
+        };
         let mut policy = RestartPolicy::new(&config);
-        assert_eq!(policy.on_death(Duration::ZERO), RestartDecision::After(Duration::from_millis(500)));
+        assert_eq!(
+            policy.on_death(Duration::ZERO),
+            RestartDecision::After(Duration::from_millis(500))
+        );
     }
 }

@@ -9,7 +9,7 @@ use crate::live::LiveSession;
 
 /// Life of the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EngineState {
+pub(crate) enum EngineState {
     /// Started, has not said hello.
     Starting,
     /// Heard from within the watchdog.
@@ -25,7 +25,7 @@ pub enum EngineState {
 impl EngineState {
     /// Stable code.
     #[must_use]
-    pub const fn code(self) -> &'static str {
+    pub(crate) const fn code(self) -> &'static str {
         match self {
             Self::Starting => "starting",
             Self::Ok => "ok",
@@ -38,7 +38,7 @@ impl EngineState {
 
 /// The engine as last heard of.
 #[derive(Debug, Clone)]
-pub struct EngineView {
+pub(crate) struct EngineView {
     /// Life.
     pub state: EngineState,
     /// Process id.
@@ -83,7 +83,7 @@ impl Default for EngineView {
 
 /// Everything readers need beside the store.
 #[derive(Debug, Clone, Default)]
-pub struct Snapshot {
+pub(crate) struct Snapshot {
     /// The engine.
     pub engine: EngineView,
     /// The open session.

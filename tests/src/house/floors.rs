@@ -92,8 +92,6 @@ pub const FLOORS: &[Floor] = &[
             "lsie-engine",
             "lsie-infer",
             "lsie-handset",
-            "lsie-ingest",
-            "lsie-device",
         ],
     ),
 ];

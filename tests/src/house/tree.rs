@@ -45,9 +45,15 @@ pub fn files() -> Result<Vec<RepoFile>> {
 pub fn rust_files() -> Result<Vec<(String, String)>> {
     Ok(files()?
         .into_iter()
-        .filter(|file| file.path.ends_with(".rs"))
+        .filter(|file| is_rust(&file.path))
         .filter_map(|file| file.text.map(|text| (file.path, text)))
         .collect())
+}
+
+/// Whether the path names a Rust source.
+#[must_use]
+pub fn is_rust(path: &str) -> bool {
+    Path::new(path).extension().is_some_and(|end| end == "rs")
 }
 
 fn walk(folder: &Path, prefix: &str, found: &mut Vec<RepoFile>) -> Result<()> {

@@ -49,6 +49,25 @@ impl<'a> Case<'a> {
     }
 }
 
+impl<'a> Case<'a> {
+    /// Borrows a case without `id`, `input` and `expect`: its `kind` is the operation, the whole case the input, and the
+    /// area compares by itself. `None` if `kind` is missing.
+    #[must_use]
+    pub fn read_bare(raw: &'a Value, file: &'a Value) -> Option<Self> {
+        let op = raw.get("kind")?.as_str()?;
+        Some(Self {
+            id: raw.get("id").and_then(Value::as_str).unwrap_or(op),
+            op,
+            input: Input(raw),
+            expect: &Value::Null,
+            tolerance: Tolerance::read(raw.get("tol"), file.get("tolerance")),
+            is_required: raw.get("required").and_then(Value::as_bool).unwrap_or(true),
+            raw,
+            file,
+        })
+    }
+}
+
 impl<'a> Input<'a> {
     /// The value under a key, JSON null included.
     pub fn get(self, key: &str) -> Result<&'a Value, RunError> {

@@ -15,10 +15,11 @@ mod contracts;
 mod drift;
 mod identity;
 mod physiology;
+mod pipeline;
 mod privacy;
 mod reward;
 mod semantic;
-mod waveform;
+pub(crate) mod waveform;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -62,13 +63,17 @@ pub const AREAS: &[(&str, RunFn)] = &[
     ("drift", drift::run),
     ("identity", identity::run),
     ("physiology", physiology::run),
+    ("pipeline", pipeline::run),
     ("privacy", privacy::run),
     ("reward", reward::run),
     ("semantic", semantic::run),
 ];
 
+/// Areas whose file names its operation `kind` and writes arguments and expectations beside it (pipeline 1.3 and 2.3).
+const BARE_AREAS: &[&str] = &["pipeline"];
+
 /// Vector files no area has claimed yet. Printed with every run; a file in neither list fails the run.
-pub const UNCLAIMED: &[&str] = &["bytetrack", "director", "pipeline", "ranker", "streaming"];
+pub const UNCLAIMED: &[&str] = &["bytetrack", "director", "ranker", "streaming"];
 
 /// Counts of one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -191,8 +196,12 @@ pub fn run_file(area: &str, file: &Value, run: RunFn) -> Result<FileReport> {
         failures: Vec::new(),
     };
     for raw in cases {
-        let case =
-            Case::read(raw, file).with_context(|| format!("{area}: malformed case {raw}"))?;
+        let read = if BARE_AREAS.contains(&area) {
+            Case::read_bare(raw, file)
+        } else {
+            Case::read(raw, file)
+        };
+        let case = read.with_context(|| format!("{area}: malformed case {raw}"))?;
         let difference = match run(&case) {
             Ok(Outcome::Output(got)) => difference(&got, case.expect, case.tolerance),
             Ok(Outcome::Verdict(verdict)) => verdict.err(),

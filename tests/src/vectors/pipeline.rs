@@ -9,12 +9,10 @@ use serde_json::{Value, json};
 use super::{Case, Input, Outcome, RunError, difference};
 
 /// Runs one case.
-pub fn run(case: &Case<'_>) -> Result<Outcome, RunError> {
-    // This file names its operation `kind` and writes arguments and expectations side by side.
-    let input = Input(case.raw);
-    let verdict = match input.text("kind")? {
-        "fps" => fps(input, case)?,
-        "sync" => sync(input, case)?,
+pub(super) fn run(case: &Case<'_>) -> Result<Outcome, RunError> {
+    let verdict = match case.op {
+        "fps" => fps(case.input, case)?,
+        "sync" => sync(case.input, case)?,
         _ => return Err(RunError::UnknownOperation),
     };
     Ok(Outcome::Verdict(verdict.map_or(Ok(()), Err)))
@@ -22,19 +20,42 @@ pub fn run(case: &Case<'_>) -> Result<Outcome, RunError> {
 
 /// Compares the kept frames of both rules; returns the first difference.
 fn fps(input: Input<'_>, case: &Case<'_>) -> Result<Option<String>, RunError> {
-    let rate = u32::try_from(input.unsigned("fps")?).ok().and_then(NonZeroU32::new).ok_or_else(|| wrong("fps"))?;
-    let frames: Vec<_> = input.list("frames")?.iter().map(frame).collect::<Option<_>>().ok_or_else(|| wrong("frames"))?;
+    let rate = u32::try_from(input.unsigned("fps")?)
+        .ok()
+        .and_then(NonZeroU32::new)
+        .ok_or_else(|| wrong("fps"))?;
+    let frames: Vec<_> = input
+        .list("frames")?
+        .iter()
+        .map(frame)
+        .collect::<Option<_>>()
+        .ok_or_else(|| wrong("frames"))?;
     let (_, first_base) = *frames.first().ok_or_else(|| wrong("frames"))?;
     let mut seed = SeedRate::new(f64::from(rate.get()), first_base);
     let kept_seed: Vec<usize> = kept(frames.iter().map(|(ticks, _)| seed.keep(*ticks)));
 
-    let times = input.list("time_ns")?.iter().map(Value::as_i64).collect::<Option<Vec<i64>>>();
+    let times = input
+        .list("time_ns")?
+        .iter()
+        .map(Value::as_i64)
+        .collect::<Option<Vec<i64>>>();
     let mut exact = ExactRate::new(rate, NonZeroU32::MIN);
-    let kept_exact = kept(times.ok_or_else(|| wrong("time_ns"))?.into_iter().map(|nanos| exact.keep(MediaTime(nanos))));
+    let kept_exact = kept(
+        times
+            .ok_or_else(|| wrong("time_ns"))?
+            .into_iter()
+            .map(|nanos| exact.keep(MediaTime(nanos))),
+    );
 
     let seed_differs = difference(&json!(kept_seed), input.get("expect_seed")?, case.tolerance);
-    let exact_differs = difference(&json!(kept_exact), input.get("expect_exact")?, case.tolerance);
-    Ok(seed_differs.map(|text| format!("seed{text}")).or(exact_differs.map(|text| format!("exact{text}"))))
+    let exact_differs = difference(
+        &json!(kept_exact),
+        input.get("expect_exact")?,
+        case.tolerance,
+    );
+    Ok(seed_differs
+        .map(|text| format!("seed{text}"))
+        .or(exact_differs.map(|text| format!("exact{text}"))))
 }
 
 fn sync(input: Input<'_>, case: &Case<'_>) -> Result<Option<String>, RunError> {
@@ -49,11 +70,19 @@ fn sync(input: Input<'_>, case: &Case<'_>) -> Result<Option<String>, RunError> {
         let (side, ticks, time_base) = arrival(event).ok_or_else(|| wrong("events"))?;
         times.push(state.arrive(side, ticks, time_base));
     }
-    Ok(difference(&json!(times), input.get("expect_pts")?, case.tolerance))
+    Ok(difference(
+        &json!(times),
+        input.get("expect_pts")?,
+        case.tolerance,
+    ))
 }
 
 fn kept(decisions: impl Iterator<Item = bool>) -> Vec<usize> {
-    decisions.enumerate().filter(|(_, keep)| *keep).map(|(index, _)| index).collect()
+    decisions
+        .enumerate()
+        .filter(|(_, keep)| *keep)
+        .map(|(index, _)| index)
+        .collect()
 }
 
 /// `[pts, num, den]`.
@@ -68,11 +97,18 @@ fn arrival(row: &Value) -> Option<(Side, i64, TimeBase)> {
         "a" => Side::Audio,
         _ => return None,
     };
-    Some((side, row.get(1)?.as_i64()?, time_base(row.get(2)?, row.get(3)?)?))
+    Some((
+        side,
+        row.get(1)?.as_i64()?,
+        time_base(row.get(2)?, row.get(3)?)?,
+    ))
 }
 
 fn time_base(num: &Value, den: &Value) -> Option<TimeBase> {
-    TimeBase::new(u32::try_from(num.as_u64()?).ok()?, u32::try_from(den.as_u64()?).ok()?)
+    TimeBase::new(
+        u32::try_from(num.as_u64()?).ok()?,
+        u32::try_from(den.as_u64()?).ok()?,
+    )
 }
 
 fn wrong(key: &str) -> RunError {

@@ -12,10 +12,11 @@ const FORMANTS: [(f64, f64, f64); 3] = [
 ];
 
 /// Linear congruential generator of math 16.1.
-struct Lcg(u64);
+pub(crate) struct Lcg(pub(crate) u64);
 
 impl Lcg {
-    fn next(&mut self) -> f64 {
+    /// Draws from [0, 1).
+    pub(crate) fn next(&mut self) -> f64 {
         self.0 = self
             .0
             .wrapping_mul(6_364_136_223_846_793_005)

@@ -113,8 +113,8 @@ fn token_file(state_dir: &Path) -> Finding {
 
 #[cfg(feature = "media")]
 fn devices() -> Vec<Finding> {
-    use lsie_device::DeviceReport;
-    lsie_device::probe()
+    use lsie_engine::DeviceReport;
+    lsie_engine::probe()
         .into_iter()
         .map(|report| match report {
             DeviceReport::Found(info) => ok(&format!("device {}", info.kind), info.name),
@@ -142,10 +142,7 @@ fn models(cache_dir: &Path) -> Vec<Finding> {
     let describe = |model: lsie_infer::ModelStatus| match model.state {
         lsie_infer::ModelState::Installed => ok(
             &format!("model {}", model.name),
-            model
-                .path
-                .map(|path| path.display().to_string())
-                .unwrap_or_default(),
+            installed(model.path.as_deref()),
         ),
         state => missing(
             &format!("model {}", model.name),
@@ -154,6 +151,21 @@ fn models(cache_dir: &Path) -> Vec<Finding> {
         ),
     };
     store.list().into_iter().map(describe).collect()
+}
+
+/// The file's name and the first digits of the hash its folder is named after.
+#[cfg(feature = "media")]
+fn installed(path: Option<&Path>) -> String {
+    let part = |path: Option<&std::ffi::OsStr>| {
+        path.map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default()
+    };
+    let hash = part(path.and_then(Path::parent).and_then(Path::file_name));
+    format!(
+        "{} ({})",
+        part(path.and_then(Path::file_name)),
+        hash.get(..12).unwrap_or(&hash)
+    )
 }
 
 #[cfg(not(feature = "media"))]

@@ -104,7 +104,7 @@ fn show_readback(r: &LiveReadback) -> String {
     let visual = r.visual.as_ref();
     let score = visual.and_then(|v| v.au12);
     let voice = visual.and_then(|v| v.voice);
-    let mut out = facts(&[
+    let mut lines = vec![
         (
             "session",
             format!("{} ({})", r.session.session_id, word(&r.session.status)),
@@ -149,16 +149,10 @@ fn show_readback(r: &LiveReadback) -> String {
         ),
         ("encounter", r.encounter_state.clone()),
         ("stimulus", instant(r.stimulus_time_utc)),
-    ]);
-    for gap in &r.data_gaps {
-        out.push_str(&format!(
-            "gap        {} to {}: {}\n",
-            instant(Some(gap.from_utc)),
-            instant(Some(gap.to_utc)),
-            gap.reason
-        ));
-    }
-    out.push('\n');
-    out.push_str(&encounters(&r.encounters));
-    out
+    ];
+    lines.extend(r.data_gaps.iter().map(|gap| {
+        let (from, to) = (instant(Some(gap.from_utc)), instant(Some(gap.to_utc)));
+        ("gap", format!("{from} to {to}: {}", gap.reason))
+    }));
+    format!("{}\n{}", facts(&lines), encounters(&r.encounters))
 }

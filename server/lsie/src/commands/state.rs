@@ -14,7 +14,7 @@ pub(crate) fn status(client: &Client, out: &mut Output<'_>) -> Result<()> {
     let address = client.base().to_owned();
     out.show(&status, |s| {
         let latency = s.observation_latency();
-        let mut words = facts(&[
+        let mut lines = vec![
             (
                 "server",
                 format!(
@@ -54,14 +54,11 @@ pub(crate) fn status(client: &Client, out: &mut Output<'_>) -> Result<()> {
                     .collect::<Vec<_>>()
                     .join(", "),
             ),
-        ]);
-        for (model, state) in &s.engine.models {
-            words.push_str(&format!("model      {model}: {state}\n"));
-        }
-        for line in &s.recovery {
-            words.push_str(&format!("recovered  {line}\n"));
-        }
-        words
+        ];
+        let models = s.engine.models.iter();
+        lines.extend(models.map(|(model, state)| ("model", format!("{model}: {state}"))));
+        lines.extend(s.recovery.iter().map(|line| ("recovered", line.clone())));
+        facts(&lines)
     })
 }
 

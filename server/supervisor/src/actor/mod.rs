@@ -2,6 +2,7 @@
 //!
 //! Commands, engine events and deadlines are handled one after another; nothing here holds a lock or waits for media.
 
+mod encounters;
 mod engine_events;
 mod recovery;
 mod sessions;
@@ -19,7 +20,7 @@ use tokio::time::{Instant, sleep_until};
 use uuid::Uuid;
 
 use crate::engine::{EngineEvent, EngineHandle, EngineSettings, start};
-use crate::error::SupervisorError;
+use crate::error::{SupervisorError, is_store_fault};
 use crate::handle::{COMMAND_QUEUE, Command, Reply, Supervisor};
 use crate::live::LiveSession;
 use crate::restart::{RestartDecision, RestartPolicy};
@@ -67,7 +68,7 @@ pub(crate) struct Actor {
     ready: bool,
     live: Option<LiveSession>,
     gap_open_since: Option<UtcMicros>,
-    source_is_over: bool,
+    store_retry_at: Option<Instant>,
     starting: Option<Waiting<LifecycleAccepted>>,
     stamping: HashMap<Uuid, Waiting<StimulusAccepted>>,
     state: Snapshot,
@@ -76,7 +77,10 @@ pub(crate) struct Actor {
 }
 
 /// Starts the supervisor: recovers what an earlier server left open, starts the engine, returns the handle.
-pub async fn supervise(settings: SupervisorSettings, store: Arc<Store>) -> Result<Supervisor, SupervisorError> {
+pub async fn supervise(
+    settings: SupervisorSettings,
+    store: Arc<Store>,
+) -> Result<Supervisor, SupervisorError> {
     let (command_tx, command_rx) = mpsc::channel(COMMAND_QUEUE);
     let (published, snapshot) = watch::channel(Arc::new(Snapshot::default()));
     let (changes, _) = broadcast::channel(CHANGE_QUEUE);
@@ -88,10 +92,14 @@ pub async fn supervise(settings: SupervisorSettings, store: Arc<Store>) -> Resul
         ready: false,
         live: None,
         gap_open_since: None,
-        source_is_over: false,
+        store_retry_at: None,
         starting: None,
         stamping: HashMap::new(),
-        state: Snapshot { build_id: settings.build_id.clone(), started_at: Some(utc_now()), ..Snapshot::default() },
+        state: Snapshot {
+            build_id: settings.build_id.clone(),
+            started_at: Some(utc_now()),
+            ..Snapshot::default()
+        },
         published,
         changes: changes.clone(),
         writer: store.writer(),
@@ -104,12 +112,20 @@ pub async fn supervise(settings: SupervisorSettings, store: Arc<Store>) -> Resul
     actor.start_engine();
     actor.publish();
     tokio::spawn(actor.run(command_rx));
-    Ok(Supervisor { commands: command_tx, snapshot, changes, writer, reader })
+    Ok(Supervisor {
+        commands: command_tx,
+        snapshot,
+        changes,
+        writer,
+        reader,
+    })
 }
 
 /// The UTC label of this instant.
 pub(crate) fn utc_now() -> UtcMicros {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
     UtcMicros(since.as_micros() as i64)
 }
 
@@ -182,11 +198,21 @@ impl Actor {
     }
 
     fn next_deadline(&self) -> Instant {
-        let idle = Instant::now() + Duration::from_secs(60);
-        let attest = self.live.as_ref().and_then(LiveSession::deadline).map(|deadline| self.origin + deadline);
+        let idle = Instant::now() + Duration::from_mins(1);
+        let attest = self
+            .live
+            .as_ref()
+            .filter(|_| self.store_retry_at.is_none())
+            .and_then(LiveSession::deadline)
+            .map(|deadline| self.origin + deadline);
         let stamps = self.stamping.values().map(|waiting| waiting.until);
         let starting = self.starting.iter().map(|waiting| waiting.until);
-        stamps.chain(starting).chain(attest).chain(self.restart_at).fold(idle, Instant::min)
+        stamps
+            .chain(starting)
+            .chain(attest)
+            .chain(self.restart_at)
+            .chain(self.store_retry_at)
+            .fold(idle, Instant::min)
     }
 
     fn on_deadline(&mut self) {
@@ -194,13 +220,24 @@ impl Actor {
         if self.restart_at.is_some_and(|at| at <= now) {
             self.start_engine();
         }
-        if self.starting.as_ref().is_some_and(|waiting| waiting.until <= now)
+        if self
+            .starting
+            .as_ref()
+            .is_some_and(|waiting| waiting.until <= now)
             && let Some(waiting) = self.starting.take()
         {
-            let answer = LifecycleAccepted { message: Some("the source is still being opened".into()), ..waiting.answer };
+            let answer = LifecycleAccepted {
+                message: Some("the source is still being opened".into()),
+                ..waiting.answer
+            };
             let _ = waiting.reply.send(Ok(answer));
         }
-        let late: Vec<Uuid> = self.stamping.iter().filter(|(_, waiting)| waiting.until <= now).map(|(id, _)| *id).collect();
+        let late: Vec<Uuid> = self
+            .stamping
+            .iter()
+            .filter(|(_, waiting)| waiting.until <= now)
+            .map(|(id, _)| *id)
+            .collect();
         for id in late {
             if let Some(waiting) = self.stamping.remove(&id) {
                 let _ = waiting.reply.send(Ok(waiting.answer));
@@ -218,15 +255,29 @@ impl Actor {
             RestartDecision::CircuitOpen => {
                 self.state.engine.state = EngineState::CircuitOpen;
                 self.restart_at = None;
-                tracing::error!(deaths = self.state.engine.deaths, "engine circuit opened, restarts stopped");
+                tracing::error!(
+                    deaths = self.state.engine.deaths,
+                    "engine circuit opened, restarts stopped"
+                );
             }
         }
     }
 
+    /// Closes the open session in order, then the engine.
     async fn shut_down(&mut self) {
+        if let Err(error) = self.finish_session("server_stopped", None).await {
+            tracing::error!(%error, "the open session could not be closed");
+        }
         if let Some((handle, mut events)) = self.engine.take() {
             let _ = handle.send(lsie_schemas::link::ServerMessage::Shutdown);
-            let ended = async { while events.recv().await.is_some_and(|event| !matches!(event, EngineEvent::Died { .. })) {} };
+            let ended = async {
+                while events
+                    .recv()
+                    .await
+                    .is_some_and(|event| !matches!(event, EngineEvent::Died { .. }))
+                {
+                }
+            };
             let _ = tokio::time::timeout(ENGINE_END, ended).await;
         }
         self.state.engine.state = EngineState::Stopped;
@@ -247,7 +298,13 @@ impl Actor {
     }
 
     /// Persists an alert; a failing store is told to health, not to the operator's alert list.
-    async fn alert(&mut self, severity: Severity, kind: AlertKind, subsystem: Option<&str>, message: String) {
+    async fn alert(
+        &mut self,
+        severity: Severity,
+        kind: AlertKind,
+        subsystem: Option<&str>,
+        message: String,
+    ) {
         let alert = NewAlert {
             alert_id: Uuid::new_v4(),
             severity,
@@ -262,19 +319,26 @@ impl Actor {
         self.mark(&[EventType::Alerts, EventType::Overview]);
     }
 
-    /// Remembers whether the store takes writes.
+    /// Remembers whether the store takes writes. A row it refuses for its content is no fault of the store.
     fn note_write(&mut self, outcome: &Result<(), lsie_store::StoreError>) {
-        match outcome {
-            Ok(()) => self.state.store_fault = None,
-            Err(error) => {
-                tracing::error!(%error, "the store refused a write");
-                self.state.store_fault = Some(error.to_string());
+        let fault = match outcome {
+            Ok(()) => None,
+            Err(error) if is_store_fault(error) => {
+                tracing::error!(%error, "the store takes no writes");
+                Some(error.to_string())
             }
+            Err(error) => return tracing::warn!(%error, "the store refused a row"),
+        };
+        if self.state.store_fault != fault {
+            self.state.store_fault = fault;
+            self.mark(&[EventType::Health, EventType::Overview]);
         }
     }
 }
 
-async fn next_event(engine: &mut Option<(EngineHandle, mpsc::Receiver<EngineEvent>)>) -> Option<EngineEvent> {
+async fn next_event(
+    engine: &mut Option<(EngineHandle, mpsc::Receiver<EngineEvent>)>,
+) -> Option<EngineEvent> {
     match engine {
         Some((_, events)) => events.recv().await,
         None => std::future::pending().await,

@@ -14,15 +14,28 @@ impl Actor {
     pub(super) async fn recover(&mut self) -> Result<(), SupervisorError> {
         let report: RecoveryReport = self.store.recovery().clone();
         for stimulus in &report.uncommitted_stimuli {
-            self.writer.fail_stimulus(stimulus.stimulus_id, REASON).await?;
-            self.state.recovery.push(format!("stimulus {} had no encounter yet: marked failed ({REASON})", stimulus.stimulus_id));
+            self.writer
+                .fail_stimulus(stimulus.stimulus_id, REASON)
+                .await?;
+            self.state.recovery.push(format!(
+                "stimulus {} had no encounter yet: marked failed ({REASON})",
+                stimulus.stimulus_id
+            ));
         }
         for session in &report.open_sessions {
             let now = utc_now();
-            self.writer.end_session(session.session_id, None, REASON, now).await?;
+            self.writer
+                .end_session(session.session_id, None, REASON, now)
+                .await?;
             let words = format!("session {} was open: closed ({REASON})", session.session_id);
             tracing::warn!(session = %session.session_id, "an earlier server left this session open; it was closed");
-            self.alert(Severity::Warning, AlertKind::SessionEnded, None, words.clone()).await;
+            self.alert(
+                Severity::Warning,
+                AlertKind::SessionEnded,
+                None,
+                words.clone(),
+            )
+            .await;
             self.state.recovery.push(words);
         }
         Ok(())

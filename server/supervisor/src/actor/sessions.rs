@@ -1,26 +1,24 @@
-//! What the operator asks for: start, stimulus, attestation, end; and what follows when an encounter is resolved.
+//! What the operator asks for: start, stimulus, attestation, end.
 
 use std::time::Duration;
 
 use lsie_analytics::bandit::{DecisionContext, decide};
 use lsie_schemas::api::{
-    AlertKind, AttestAccepted, AttestRequest, EventType, LifecycleAccepted, PlannedStimulusRequest, SessionCreate, SessionEnd,
-    Severity, StimulusAccepted, StimulusRequest,
+    AttestAccepted, AttestRequest, EventType, LifecycleAccepted, PlannedStimulusRequest,
+    SessionCreate, SessionEnd, StimulusAccepted, StimulusRequest,
 };
 use lsie_schemas::id::{digest_uuid, session_id_for_action};
 use lsie_schemas::link::{PlannedStimulus, ServerMessage, StartSession};
 use lsie_schemas::time::UtcMicros;
-use lsie_store::{
-    CommitOutcome, Conflict, NewDecision, NewSession, NewStimulus, SessionCreated, StoreError,
-};
+use lsie_store::{Conflict, NewSession, NewStimulus, SessionCreated, StoreError};
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::encounters::new_decision;
 use super::{Actor, ENGINE_ANSWER, Waiting, utc_now};
-use crate::encounter::commit_of;
 use crate::error::SupervisorError;
 use crate::handle::Reply;
-use crate::live::{CurrentArm, LiveSession, OpenEncounter, Refusal};
+use crate::live::{CurrentArm, LiveSession, Refusal};
 use crate::snapshot::EngineState;
 
 /// Longest remark of the operator, characters.
@@ -31,10 +29,18 @@ const MAX_PLANNED: usize = 64;
 const MIN_SPACING_S: f64 = 10.0;
 
 impl Actor {
-    pub(super) async fn start_session(&mut self, body: SessionCreate, reply: Reply<LifecycleAccepted>) {
+    pub(super) async fn start_session(
+        &mut self,
+        body: SessionCreate,
+        reply: Reply<LifecycleAccepted>,
+    ) {
         match self.open_session(&body).await {
             Ok((answer, true)) => {
-                self.starting = Some(Waiting { reply, answer, until: Instant::now() + ENGINE_ANSWER });
+                self.starting = Some(Waiting {
+                    reply,
+                    answer,
+                    until: Instant::now() + ENGINE_ANSWER,
+                });
             }
             Ok((answer, false)) => drop(reply.send(Ok(answer))),
             Err(error) => drop(reply.send(Err(error))),
@@ -42,7 +48,10 @@ impl Actor {
     }
 
     /// Opens the row, draws the arm and orders the engine. The flag says whether the engine's word is worth waiting for.
-    async fn open_session(&mut self, body: &SessionCreate) -> Result<(LifecycleAccepted, bool), SupervisorError> {
+    async fn open_session(
+        &mut self,
+        body: &SessionCreate,
+    ) -> Result<(LifecycleAccepted, bool), SupervisorError> {
         let id = session_id_for_action(&body.client_action_id);
         let now = utc_now();
         let answer = LifecycleAccepted {
@@ -53,7 +62,12 @@ impl Actor {
             received_at_utc: now,
             message: None,
         };
-        if self.reader.read_later(move |view| view.session(id)).await?.is_some() {
+        if self
+            .reader
+            .read_later(move |view| view.session(id))
+            .await?
+            .is_some()
+        {
             return Ok((answer, false));
         }
         self.check_start(body)?;
@@ -73,20 +87,33 @@ impl Actor {
         match self.writer.create_session(new).await {
             Ok(SessionCreated::Replayed) => return Ok((answer, false)),
             Ok(SessionCreated::New) => self.note_write(&Ok(())),
-            Err(StoreError::Conflict(Conflict::SessionActive { open })) => return Err(SupervisorError::SessionActive(open)),
-            Err(error) => return Err(error.into()),
+            Err(StoreError::Conflict(Conflict::SessionActive { open })) => {
+                return Err(SupervisorError::SessionActive(open));
+            }
+            Err(error) => {
+                let refused = Err(error);
+                self.note_write(&refused);
+                return refused.map(|()| (answer, false)).map_err(Into::into);
+            }
         }
-        let wait = Duration::from_secs_f64(self.settings.session_config.attest_wait_s.clamp(0.0, 86_400.0));
-        let mut live = LiveSession::new(id, body.stream_url.trim(), &body.experiment_id, started_at, arm, wait);
+        let wait = attest_wait(self.settings.session_config.attest_wait_s);
+        let url = body.stream_url.trim();
+        let mut live = LiveSession::new(id, url, &body.experiment_id, arm, wait);
         live.epoch = body.epoch_utc;
         live.planned = plan(id, &body.planned_stimuli);
-        for (stimulus_id, ..) in &live.planned {
-            self.record_stimulus(&live, *stimulus_id, *stimulus_id, None, None, now, true).await?;
-        }
-        let ordered = self.order_start(&live, 0);
-        self.live = Some(live);
+        self.live = Some(live.clone());
         self.mark(&EventType::ALL);
-        Ok((answer, ordered))
+        for (stimulus_id, ..) in &live.planned {
+            let new = planned_row(&live, *stimulus_id, now);
+            if let Err(error) = self.record_stimulus(new).await {
+                let closed = self.finish_session("start_failed", None).await;
+                return Err(closed.err().unwrap_or(error));
+            }
+        }
+        let is_ordered = self.order_start(&live, 0);
+        let message = (!is_ordered)
+            .then(|| "the media process is starting again; the source opens then".to_owned());
+        Ok((LifecycleAccepted { message, ..answer }, is_ordered))
     }
 
     fn check_start(&self, body: &SessionCreate) -> Result<(), SupervisorError> {
@@ -94,24 +121,61 @@ impl Actor {
             return Err(SupervisorError::SessionActive(live.id));
         }
         let url = body.stream_url.trim();
-        let scheme = url.split_once(':').map(|(scheme, _)| scheme).unwrap_or_default();
+        let scheme = url
+            .split_once(':')
+            .map(|(scheme, _)| scheme)
+            .unwrap_or_default();
         if scheme.is_empty() {
-            return Err(SupervisorError::Invalid { field: "stream_url", reason: "must be an address with a scheme".into() });
+            return Err(SupervisorError::Invalid {
+                field: "stream_url",
+                reason: "must be an address with a scheme".into(),
+            });
         }
-        if self.state.engine.sources.is_empty() {
-            return Err(SupervisorError::EngineUnavailable(self.state.engine.state.code()));
+        if body.experiment_id.trim().is_empty() {
+            return Err(SupervisorError::Invalid {
+                field: "experiment_id",
+                reason: "must not be blank".into(),
+            });
+        }
+        let is_down = matches!(
+            self.state.engine.state,
+            EngineState::CircuitOpen | EngineState::Stopped
+        );
+        if is_down || self.state.engine.sources.is_empty() {
+            return Err(SupervisorError::EngineUnavailable(
+                self.state.engine.state.code(),
+            ));
         }
         if !self.state.engine.sources.contains_key(scheme) {
-            let known = self.state.engine.sources.iter().map(|(name, help)| format!("{name}: {help}")).collect::<Vec<_>>().join("; ");
-            return Err(SupervisorError::UnknownScheme { url: url.to_owned(), known });
+            let known = self
+                .state
+                .engine
+                .sources
+                .iter()
+                .map(|(name, help)| format!("{name}: {help}"))
+                .collect::<Vec<_>>()
+                .join("; ");
+            return Err(SupervisorError::UnknownScheme {
+                url: url.to_owned(),
+                known,
+            });
         }
         check_planned(&body.planned_stimuli)
     }
 
     /// Draws the arm for the encounter whose window opens at `window_start`.
-    async fn draw(&mut self, session_id: Uuid, experiment: &str, window_start: UtcMicros) -> Result<CurrentArm, SupervisorError> {
+    pub(super) async fn draw(
+        &mut self,
+        session_id: Uuid,
+        experiment: &str,
+        window_start: UtcMicros,
+    ) -> Result<CurrentArm, SupervisorError> {
         let code = experiment.to_owned();
-        let Some(known) = self.reader.read_later(move |view| view.experiment(&code)).await? else {
+        let Some(known) = self
+            .reader
+            .read_later(move |view| view.experiment(&code))
+            .await?
+        else {
             return Err(SupervisorError::UnknownExperiment(experiment.to_owned()));
         };
         let arms = known
@@ -119,7 +183,10 @@ impl Actor {
             .into_iter()
             .map(|arm| {
                 Ok(lsie_analytics::bandit::Arm {
-                    posterior: lsie_analytics::bandit::Posterior::new(arm.posterior.alpha, arm.posterior.beta)?,
+                    posterior: lsie_analytics::bandit::Posterior::new(
+                        arm.posterior.alpha,
+                        arm.posterior.beta,
+                    )?,
                     arm_id: arm.arm,
                     definition: arm.stimulus_definition,
                     enabled: arm.enabled,
@@ -137,12 +204,20 @@ impl Actor {
         match decide(&context, &arms, window_start) {
             Ok(decision) => {
                 let selected = &decision.snapshot.selected_arm_id;
-                let definition = arms.iter().find(|arm| &arm.arm_id == selected).map(|arm| arm.definition.clone());
+                let definition = arms
+                    .iter()
+                    .find(|arm| &arm.arm_id == selected)
+                    .map(|arm| arm.definition.clone());
                 let definition = definition.ok_or(lsie_analytics::AnalyticsError::UnknownArm)?;
                 tracing::info!(arm = %selected, propensity = decision.propensity, reason = decision.reason, "arm drawn");
-                Ok(CurrentArm { decision, definition })
+                Ok(CurrentArm {
+                    decision,
+                    definition,
+                })
             }
-            Err(lsie_analytics::AnalyticsError::NoArms) => Err(SupervisorError::NoArms(experiment.to_owned())),
+            Err(lsie_analytics::AnalyticsError::NoArms) => {
+                Err(SupervisorError::NoArms(experiment.to_owned()))
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -159,14 +234,19 @@ impl Actor {
                 .planned
                 .iter()
                 .filter(|(_, offset_s, _)| offset_s * 1e9 >= resume_at_ns as f64)
-                .map(|(stimulus_id, offset_s, _)| PlannedStimulus { stimulus_id: *stimulus_id, offset_s: *offset_s })
+                .map(|(stimulus_id, offset_s, _)| PlannedStimulus {
+                    stimulus_id: *stimulus_id,
+                    offset_s: *offset_s,
+                })
                 .collect(),
         };
         self.ready && self.send(ServerMessage::Start(Box::new(order)))
     }
 
     fn send(&self, order: ServerMessage) -> bool {
-        self.engine.as_ref().is_some_and(|(handle, _)| handle.send(order))
+        self.engine
+            .as_ref()
+            .is_some_and(|(handle, _)| handle.send(order))
     }
 
     /// The open session with this id, or why it is not the one.
@@ -181,11 +261,23 @@ impl Actor {
         }
     }
 
-    pub(super) async fn stimulus(&mut self, id: Uuid, body: StimulusRequest, reply: Reply<StimulusAccepted>) {
+    pub(super) async fn stimulus(
+        &mut self,
+        id: Uuid,
+        body: StimulusRequest,
+        reply: Reply<StimulusAccepted>,
+    ) {
         match self.take_stimulus(id, &body).await {
             Ok((answer, Some(stimulus_id))) => {
                 let until = Instant::now() + ENGINE_ANSWER;
-                self.stamping.insert(stimulus_id, Waiting { reply, answer, until });
+                self.stamping.insert(
+                    stimulus_id,
+                    Waiting {
+                        reply,
+                        answer,
+                        until,
+                    },
+                );
             }
             Ok((answer, None)) => drop(reply.send(Ok(answer))),
             Err(error) => drop(reply.send(Err(error))),
@@ -197,75 +289,108 @@ impl Actor {
         id: Uuid,
         body: &StimulusRequest,
     ) -> Result<(StimulusAccepted, Option<Uuid>), SupervisorError> {
-        if body.operator_note.as_ref().is_some_and(|note| note.chars().count() > MAX_NOTE) {
-            return Err(SupervisorError::Invalid { field: "operator_note", reason: format!("at most {MAX_NOTE} characters") });
+        if body
+            .operator_note
+            .as_ref()
+            .is_some_and(|note| note.chars().count() > MAX_NOTE)
+        {
+            return Err(SupervisorError::Invalid {
+                field: "operator_note",
+                reason: format!("at most {MAX_NOTE} characters"),
+            });
         }
         let action = body.client_action_id;
-        if let Some(first) = self.reader.read_later(move |view| view.stimulus_by_action(action)).await? {
+        if let Some(first) = self
+            .reader
+            .read_later(move |view| view.stimulus_by_action(action))
+            .await?
+        {
             if first.session_id != id {
                 return Err(SupervisorError::ActionReused(action));
             }
-            let answer = accepted(id, action, first.accepted_at, first.stimulus_time, first.message);
+            let answer = accepted(
+                id,
+                action,
+                first.accepted_at,
+                first.stimulus_time,
+                first.message,
+            );
             return Ok((answer, None));
         }
         self.require_live(id).await?;
-        let Some(live) = self.live.as_mut() else { return Err(SupervisorError::NotActive(id)) };
+        let Some(live) = self.live.as_mut() else {
+            return Err(SupervisorError::NotActive(id));
+        };
         if live.ending.is_some() {
             return Err(SupervisorError::SessionEnded(id));
         }
-        if self.state.engine.state != EngineState::Ok || live.opened.is_none() {
-            return Err(SupervisorError::EngineUnavailable(self.state.engine.state.code()));
+        if self.state.engine.state != EngineState::Ok {
+            return Err(SupervisorError::EngineUnavailable(
+                self.state.engine.state.code(),
+            ));
+        }
+        if live.opened.is_none() {
+            return Err(SupervisorError::EngineUnavailable("opening the source"));
         }
         let now = utc_now();
-        if let Err(Refusal::EncounterOpen(open)) = live.issue(action, now) {
+        if let Err(Refusal::EncounterOpen(open)) = live.issue(action) {
             return Err(SupervisorError::EncounterOpen(open));
         }
-        let message = (!live.calibration.is_complete())
-            .then(|| "the neutral baseline is not complete; this encounter will commit as no_frames".to_owned());
-        let copy = live.clone();
-        if let Err(error) = self.record_stimulus(&copy, action, action, body.operator_note.clone(), message.clone(), now, false).await {
-            if let Some(live) = self.live.as_mut() {
-                live.withdraw(action);
-            }
+        let message = (!live.calibration.is_complete()).then(|| {
+            "the neutral baseline is not complete; this encounter will commit as no_frames"
+                .to_owned()
+        });
+        let new = NewStimulus {
+            operator_note: body.operator_note.clone(),
+            message: message.clone(),
+            is_planned: false,
+            ..planned_row(live, action, now)
+        };
+        if let Err(error) = self.record_stimulus(new).await {
+            self.forget_stimulus(action);
             return Err(error);
         }
-        self.send(ServerMessage::Stimulus { session_id: id, stimulus_id: action });
+        let order = ServerMessage::Stimulus {
+            session_id: id,
+            stimulus_id: action,
+        };
+        if !self.send(order) {
+            self.forget_stimulus(action);
+            let written = self.writer.fail_stimulus(action, "engine_busy").await;
+            self.note_write(&written);
+            return Err(SupervisorError::EngineUnavailable("not taking orders"));
+        }
         self.mark(&[EventType::LiveSession, EventType::Overview]);
         Ok((accepted(id, action, now, None, message), Some(action)))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the members of one row, each named at the only two call sites")]
-    async fn record_stimulus(
-        &mut self,
-        live: &LiveSession,
-        stimulus_id: Uuid,
-        client_action_id: Uuid,
-        operator_note: Option<String>,
-        message: Option<String>,
-        accepted_at: UtcMicros,
-        is_planned: bool,
-    ) -> Result<(), SupervisorError> {
-        let new = NewStimulus {
-            stimulus_id,
-            session_id: live.id,
-            client_action_id,
-            arm: Some(live.arm.decision.snapshot.selected_arm_id.clone()),
-            operator_note,
-            message,
-            accepted_at,
-            is_planned,
-        };
+    fn forget_stimulus(&mut self, stimulus_id: Uuid) {
+        if let Some(live) = self.live.as_mut() {
+            live.withdraw(stimulus_id);
+        }
+    }
+
+    async fn record_stimulus(&mut self, new: NewStimulus) -> Result<(), SupervisorError> {
         let written = self.writer.record_stimulus(new).await.map(drop);
         self.note_write(&written);
         Ok(written?)
     }
 
-    pub(super) async fn attest(&mut self, id: Uuid, body: &AttestRequest) -> Result<AttestAccepted, SupervisorError> {
+    pub(super) async fn attest(
+        &mut self,
+        id: Uuid,
+        body: &AttestRequest,
+    ) -> Result<AttestAccepted, SupervisorError> {
         self.require_live(id).await?;
         let live = self.live.as_mut().ok_or(SupervisorError::NotActive(id))?;
-        let stimulus_id = live.attest(body.stimulus_id, body.delivered).map_err(|_| SupervisorError::NothingToAttest)?;
-        let closed = live.current().is_some_and(|open| open.stimulus_id == stimulus_id && open.segment.is_some());
-        let message = (!closed).then(|| "the window is still open; the encounter commits when it closes".to_owned());
+        let stimulus_id = live
+            .attest(body.stimulus_id, body.delivered)
+            .map_err(|_| SupervisorError::NothingToAttest)?;
+        let closed = live
+            .current()
+            .is_some_and(|open| open.stimulus_id == stimulus_id && open.segment.is_some());
+        let message = (!closed)
+            .then(|| "the window is still open; the encounter commits when it closes".to_owned());
         Ok(AttestAccepted {
             session_id: id,
             stimulus_id,
@@ -276,7 +401,11 @@ impl Actor {
         })
     }
 
-    pub(super) async fn end_session(&mut self, id: Uuid, body: &SessionEnd) -> Result<LifecycleAccepted, SupervisorError> {
+    pub(super) async fn end_session(
+        &mut self,
+        id: Uuid,
+        body: &SessionEnd,
+    ) -> Result<LifecycleAccepted, SupervisorError> {
         let now = utc_now();
         let answer = |received_at_utc, message| LifecycleAccepted {
             action: "end".into(),
@@ -289,125 +418,20 @@ impl Actor {
         match self.require_live(id).await {
             Ok(()) => {}
             Err(SupervisorError::SessionEnded(_)) => {
-                let ended = self.writer.end_session(id, Some(body.client_action_id), "requested", now).await;
-                return ended.map(|ended| answer(ended.ended_at, None)).map_err(|_| SupervisorError::SessionEnded(id));
+                let ended = self
+                    .writer
+                    .end_session(id, Some(body.client_action_id), "requested", now)
+                    .await;
+                return ended
+                    .map(|ended| answer(ended.ended_at, None))
+                    .map_err(|_| SupervisorError::SessionEnded(id));
             }
             Err(refused) => return Err(refused),
         }
         self.send(ServerMessage::End { session_id: id });
-        self.finish_session("requested", Some(body.client_action_id)).await?;
+        self.finish_session("requested", Some(body.client_action_id))
+            .await?;
         Ok(answer(now, None))
-    }
-
-    /// Judges what is still open, closes the row and tells everybody.
-    pub(super) async fn finish_session(&mut self, reason: &str, action: Option<Uuid>) -> Result<(), SupervisorError> {
-        let Some(live) = self.live.as_mut() else { return Ok(()) };
-        let id = live.id;
-        live.begin_end(reason);
-        live.abandon("session_ended");
-        self.settle_encounters().await;
-        let written = self.writer.end_session(id, action, reason, utc_now()).await.map(drop);
-        self.note_write(&written);
-        written?;
-        self.alert(Severity::Info, AlertKind::SessionEnded, None, format!("session {id} ended: {reason}")).await;
-        if let Some(waiting) = self.starting.take() {
-            let _ = waiting.reply.send(Ok(waiting.answer));
-        }
-        self.live = None;
-        self.gap_open_since = None;
-        self.mark(&EventType::ALL);
-        Ok(())
-    }
-
-    /// Commits what is resolved and closes the session once its source is over and nothing is open any more.
-    pub(super) async fn resolve_encounters(&mut self) {
-        self.settle_encounters().await;
-        if !self.source_is_over || self.live.as_ref().is_some_and(|live| live.current().is_some()) {
-            return;
-        }
-        self.source_is_over = false;
-        let reason = self.live.as_ref().and_then(|live| live.ending.clone()).unwrap_or_default();
-        if let Err(error) = self.finish_session(&reason, None).await {
-            tracing::error!(%error, "the session could not be closed");
-        }
-    }
-
-    /// Commits every encounter that is resolved, in the order of the stimuli, and draws the next arm after each.
-    async fn settle_encounters(&mut self) {
-        let now = self.now();
-        while let Some(open) = self.live.as_mut().and_then(|live| live.next_resolved(now)) {
-            self.commit(&open).await;
-            if let Some(waiting) = self.stamping.remove(&open.stimulus_id) {
-                let _ = waiting.reply.send(Ok(waiting.answer));
-            }
-        }
-    }
-
-    async fn commit(&mut self, open: &OpenEncounter) {
-        let Some(live) = self.live.clone() else { return };
-        let Some(commit) = commit_of(&live, open, &self.settings.session_config.client_id, utc_now()) else {
-            let reason = open.gap().unwrap_or("not_stamped");
-            let written = self.writer.fail_stimulus(open.stimulus_id, reason).await;
-            self.note_write(&written);
-            self.alert(Severity::Warning, AlertKind::StimulusFailed, None, format!("the stimulus was lost: {reason}")).await;
-            return;
-        };
-        let window_end = commit.segment.window_end;
-        let outcome = self.writer.commit_encounter(commit).await;
-        match &outcome {
-            Ok(CommitOutcome::Committed { applied, posterior, .. }) => {
-                self.state.last_commit = Some(utc_now());
-                tracing::info!(stimulus = %open.stimulus_id, applied, alpha = posterior.alpha, beta = posterior.beta, "encounter committed");
-            }
-            Ok(CommitOutcome::AlreadyCommitted) => tracing::warn!(stimulus = %open.stimulus_id, "encounter was committed before"),
-            Err(error) => {
-                let words = format!("an encounter could not be stored: {error}");
-                self.alert(Severity::Critical, AlertKind::SubsystemError, Some("store"), words).await;
-            }
-        }
-        self.note_write(&outcome.map(drop));
-        self.draw_next(&live, window_end).await;
-        self.mark(&[
-            EventType::Overview,
-            EventType::Sessions,
-            EventType::LiveSession,
-            EventType::Encounters,
-            EventType::ExperimentSummaries,
-            EventType::Experiment,
-        ]);
-    }
-
-    /// The arm of the next encounter; its window starts at the instant the last one closed.
-    async fn draw_next(&mut self, live: &LiveSession, closed_at: UtcMicros) {
-        match self.draw(live.id, &live.experiment_id, closed_at).await {
-            Ok(arm) => {
-                let decision = new_decision(&live.experiment_id, &arm);
-                let written = self.writer.record_decision(live.id, decision).await.map(drop);
-                self.note_write(&written);
-                if let Some(live) = self.live.as_mut() {
-                    live.arm = arm;
-                }
-            }
-            Err(error) => tracing::error!(%error, "no next arm could be drawn, the last one stays in force"),
-        }
-    }
-
-    /// Stores the time of a stimulus and answers whoever waits for it.
-    pub(super) async fn on_stamp(&mut self, stimulus_id: Uuid, stimulus_time_s: f64) {
-        let now = utc_now();
-        let Some(live) = self.live.as_mut() else { return };
-        live.stamp(stimulus_id, stimulus_time_s, now);
-        let arm = live.arm.decision.snapshot.selected_arm_id.clone();
-        let stamped = UtcMicros::from_epoch_secs(stimulus_time_s);
-        if let Some(at) = stamped {
-            let written = self.writer.stamp_stimulus(stimulus_id, at, Some(arm)).await;
-            self.note_write(&written);
-        }
-        if let Some(mut waiting) = self.stamping.remove(&stimulus_id) {
-            waiting.answer.stimulus_time_utc = stamped;
-            let _ = waiting.reply.send(Ok(waiting.answer));
-        }
-        self.mark(&[EventType::LiveSession, EventType::Overview]);
     }
 }
 
@@ -418,33 +442,67 @@ fn accepted(
     stimulus_time_utc: Option<UtcMicros>,
     message: Option<String>,
 ) -> StimulusAccepted {
-    StimulusAccepted { session_id, client_action_id, accepted: true, received_at_utc, stimulus_time_utc, message }
+    StimulusAccepted {
+        session_id,
+        client_action_id,
+        accepted: true,
+        received_at_utc,
+        stimulus_time_utc,
+        message,
+    }
 }
 
-fn new_decision(experiment: &str, arm: &CurrentArm) -> NewDecision {
-    NewDecision {
-        experiment_id: experiment.to_owned(),
-        snapshot: arm.decision.snapshot.clone(),
-        propensity: Some(arm.decision.propensity),
+fn attest_wait(secs: f64) -> Duration {
+    let secs = if secs.is_finite() { secs } else { 0.0 };
+    Duration::from_secs_f64(secs.clamp(0.0, 86_400.0))
+}
+
+fn planned_row(live: &LiveSession, stimulus_id: Uuid, accepted_at: UtcMicros) -> NewStimulus {
+    NewStimulus {
+        stimulus_id,
+        session_id: live.id,
+        client_action_id: stimulus_id,
+        arm: Some(live.arm.decision.snapshot.selected_arm_id.clone()),
+        operator_note: None,
+        message: None,
+        accepted_at,
+        is_planned: true,
     }
 }
 
 /// Identities of planned stimuli are a function of session and place, so that a replay has the same ones.
 fn plan(session_id: Uuid, stimuli: &[PlannedStimulusRequest]) -> Vec<(Uuid, f64, bool)> {
     let id = |k: usize| digest_uuid(&format!("planned-stimulus:{session_id}:{k}"));
-    stimuli.iter().enumerate().map(|(k, s)| (id(k), s.offset_s, s.attested)).collect()
+    stimuli
+        .iter()
+        .enumerate()
+        .map(|(k, s)| (id(k), s.offset_s, s.attested))
+        .collect()
 }
 
 fn check_planned(stimuli: &[PlannedStimulusRequest]) -> Result<(), SupervisorError> {
-    let refuse = |reason: String| Err(SupervisorError::Invalid { field: "planned_stimuli", reason });
+    let refuse = |reason: String| {
+        Err(SupervisorError::Invalid {
+            field: "planned_stimuli",
+            reason,
+        })
+    };
     if stimuli.len() > MAX_PLANNED {
         return refuse(format!("at most {MAX_PLANNED}"));
     }
-    if stimuli.iter().any(|s| !s.offset_s.is_finite() || s.offset_s < 0.0) {
+    if stimuli
+        .iter()
+        .any(|s| !s.offset_s.is_finite() || s.offset_s < 0.0)
+    {
         return refuse("offsets are finite seconds of media time from 0".into());
     }
-    if stimuli.windows(2).any(|pair| matches!(pair, [a, b] if b.offset_s - a.offset_s < MIN_SPACING_S)) {
-        return refuse(format!("offsets ascend and stand at least {MIN_SPACING_S} s apart"));
+    if stimuli
+        .windows(2)
+        .any(|pair| matches!(pair, [a, b] if b.offset_s - a.offset_s < MIN_SPACING_S))
+    {
+        return refuse(format!(
+            "offsets ascend and stand at least {MIN_SPACING_S} s apart"
+        ));
     }
     Ok(())
 }

@@ -13,7 +13,9 @@ pub(super) fn view(row: EncounterRow) -> EncounterV2 {
     let method = if row.attested {
         Some("operator_attested".to_owned())
     } else {
-        row.evaluation.as_ref().map(|evaluation| code(&evaluation.method))
+        row.evaluation
+            .as_ref()
+            .map(|evaluation| code(&evaluation.method))
     };
     EncounterV2 {
         state_v2: code(&row.verdict),
@@ -22,7 +24,9 @@ pub(super) fn view(row: EncounterRow) -> EncounterV2 {
         semantic_method: method,
         propensity: row.propensity,
         segment_id: Some(row.segment_id.to_string()),
-        posterior_after: row.applied.then_some((row.posterior_after.alpha, row.posterior_after.beta)),
+        posterior_after: row
+            .applied
+            .then_some((row.posterior_after.alpha, row.posterior_after.beta)),
         base: Encounter {
             encounter_id: row.id.to_string(),
             session_id: row.session_id,
@@ -32,7 +36,10 @@ pub(super) fn view(row: EncounterRow) -> EncounterV2 {
             expected_response_text: Some(row.stimulus_definition.expected_response_rule),
             stimulus_time_utc: row.stimulus_time,
             semantic_gate: row.gate_open.map(u8::from),
-            semantic_confidence: row.evaluation.as_ref().map(|evaluation| evaluation.confidence),
+            semantic_confidence: row
+                .evaluation
+                .as_ref()
+                .map(|evaluation| evaluation.confidence),
             observed_response_text: None,
             p90_intensity: row.p90_intensity,
             gated_reward: row.gated_reward,
@@ -77,15 +84,24 @@ fn attribution(row: AttributionRow) -> Attribution {
         au12_lift_peak: score("au12_lift_peak"),
         au12_peak_latency_ms: score("au12_peak_latency_ms"),
         sync_peak_corr: score("sync_peak_corr"),
-        sync_peak_lag: score("sync_peak_lag").filter(|lag| lag.fract() == 0.0 && *lag >= 0.0).map(|lag| lag as u32),
+        sync_peak_lag: score("sync_peak_lag")
+            .filter(|lag| lag.fract() == 0.0 && *lag >= 0.0)
+            .map(|lag| lag as u32),
         outcome_link_lag_s: row.outcome_link_lag_s,
         finality: Some(row.finality),
     }
 }
 
 /// The open encounter of this session, if there is one.
-pub(super) fn open_view(snapshot: &Snapshot, session_id: Uuid, now: UtcMicros) -> Option<EncounterV2> {
-    let live = snapshot.live.as_ref().filter(|live| live.id == session_id)?;
+pub(super) fn open_view(
+    snapshot: &Snapshot,
+    session_id: Uuid,
+    now: UtcMicros,
+) -> Option<EncounterV2> {
+    let live = snapshot
+        .live
+        .as_ref()
+        .filter(|live| live.id == session_id)?;
     let open = live.current()?;
     let stimulus_time = open.stimulus_time_s.and_then(UtcMicros::from_epoch_secs);
     Some(EncounterV2 {
@@ -94,7 +110,10 @@ pub(super) fn open_view(snapshot: &Snapshot, session_id: Uuid, now: UtcMicros) -
         skip_reason: None,
         semantic_method: open.attestation.map(|_| "operator_attested".to_owned()),
         propensity: Some(live.arm.decision.propensity),
-        segment_id: open.segment.as_ref().map(|segment| segment.segment_id.to_string()),
+        segment_id: open
+            .segment
+            .as_ref()
+            .map(|segment| segment.segment_id.to_string()),
         posterior_after: None,
         base: Encounter {
             encounter_id: open.stimulus_id.to_string(),
@@ -122,9 +141,16 @@ pub(super) fn open_view(snapshot: &Snapshot, session_id: Uuid, now: UtcMicros) -
 }
 
 fn open_state(open: &OpenEncounter) -> EncounterState {
-    if open.stimulus_time_s.is_some() { EncounterState::Measuring } else { EncounterState::StimulusIssued }
+    if open.stimulus_time_s.is_some() {
+        EncounterState::Measuring
+    } else {
+        EncounterState::StimulusIssued
+    }
 }
 
 fn code<T: serde::Serialize>(value: &T) -> String {
-    serde_json::to_value(value).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
+    serde_json::to_value(value)
+        .ok()
+        .and_then(|value| value.as_str().map(str::to_owned))
+        .unwrap_or_default()
 }

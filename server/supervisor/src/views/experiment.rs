@@ -19,13 +19,27 @@ pub(super) fn summary(row: ExperimentRow, snapshot: &Snapshot) -> ExperimentSumm
 
 pub(super) fn detail(row: ExperimentDetailRow, snapshot: &Snapshot) -> ExperimentDetail {
     let decision = row.latest_decision.map(|decision| decision.snapshot);
-    let last_update_summary = row.latest_encounter.map(|encounter| match (encounter.applied, encounter.gated_reward) {
-        (true, Some(reward)) => format!("{} was updated with reward {reward:.4}", encounter.arm),
-        _ => format!("{} was left alone: {}", encounter.arm, encounter.skip_reason.unwrap_or_default()),
-    });
+    let last_update_summary =
+        row.latest_encounter.map(
+            |encounter| match (encounter.applied, encounter.gated_reward) {
+                (true, Some(reward)) => {
+                    format!("{} was updated with reward {reward:.4}", encounter.arm)
+                }
+                _ => format!(
+                    "{} was left alone: {}",
+                    encounter.arm,
+                    encounter.skip_reason.unwrap_or_default()
+                ),
+            },
+        );
     ExperimentDetail {
-        active_arm_id: active_arm(&row.experiment.experiment_id, snapshot).or(row.experiment.active_arm),
-        arms: row.arms.into_iter().map(|row| arm(row, decision.as_ref())).collect(),
+        active_arm_id: active_arm(&row.experiment.experiment_id, snapshot)
+            .or(row.experiment.active_arm),
+        arms: row
+            .arms
+            .into_iter()
+            .map(|row| arm(row, decision.as_ref()))
+            .collect(),
         decision_evidence: decision.map(view_decision),
         experiment_id: row.experiment.experiment_id,
         label: row.experiment.label,
@@ -35,7 +49,10 @@ pub(super) fn detail(row: ExperimentDetailRow, snapshot: &Snapshot) -> Experimen
 }
 
 fn active_arm(experiment: &str, snapshot: &Snapshot) -> Option<String> {
-    let live = snapshot.live.as_ref().filter(|live| live.experiment_id == experiment)?;
+    let live = snapshot
+        .live
+        .as_ref()
+        .filter(|live| live.experiment_id == experiment)?;
     Some(live.arm.decision.snapshot.selected_arm_id.clone())
 }
 
@@ -67,7 +84,11 @@ fn evidence(decision: &BanditDecisionSnapshot, arm: &str) -> Option<ArmDecision>
 }
 
 fn view_decision(decision: BanditDecisionSnapshot) -> Decision {
-    let arm_evidence = decision.candidate_arm_ids.iter().filter_map(|arm| evidence(&decision, arm)).collect();
+    let arm_evidence = decision
+        .candidate_arm_ids
+        .iter()
+        .filter_map(|arm| evidence(&decision, arm))
+        .collect();
     Decision {
         arm_evidence,
         selection_time_utc: decision.selection_time_utc,

@@ -8,7 +8,13 @@ use lsie_schemas::time::UtcMicros;
 use crate::snapshot::{EngineState, Snapshot};
 
 pub(super) fn view(snapshot: &Snapshot, now: UtcMicros) -> Health {
-    let subsystems = vec![engine(snapshot), store(snapshot), models(snapshot), source(snapshot), face(snapshot)];
+    let subsystems = vec![
+        engine(snapshot),
+        store(snapshot),
+        models(snapshot),
+        source(snapshot),
+        face(snapshot),
+    ];
     let count = |state| subsystems.iter().filter(|part| part.state == state).count() as u32;
     Health {
         generated_at_utc: now,
@@ -23,8 +29,13 @@ pub(super) fn view(snapshot: &Snapshot, now: UtcMicros) -> Health {
 
 /// Worst first: error, degraded, recovering. Source and face are only required while a session is open.
 pub(super) fn overall(subsystems: &[Subsystem], in_session: bool) -> HealthState {
-    let required = |part: &&Subsystem| in_session || !matches!(part.subsystem_key.as_str(), "source" | "face");
-    let states: Vec<HealthState> = subsystems.iter().filter(required).map(|part| part.state).collect();
+    let required =
+        |part: &&Subsystem| in_session || !matches!(part.subsystem_key.as_str(), "source" | "face");
+    let states: Vec<HealthState> = subsystems
+        .iter()
+        .filter(required)
+        .map(|part| part.state)
+        .collect();
     let has = |state| states.contains(&state);
     if has(HealthState::Error) {
         HealthState::Error
@@ -61,15 +72,23 @@ fn engine(snapshot: &Snapshot) -> Subsystem {
     };
     let detail = match engine.state {
         EngineState::Ok => engine.device.clone(),
-        _ => engine.last_exit.clone().or_else(|| Some(engine.state.code().to_owned())),
+        _ => engine
+            .last_exit
+            .clone()
+            .or_else(|| Some(engine.state.code().to_owned())),
     };
     let mut part = part("engine", "Media engine", state, detail);
     part.last_success_utc = engine.last_heartbeat;
     match engine.state {
         EngineState::Recovering => part.recovery_mode = Some("restart with back-off".into()),
         EngineState::CircuitOpen => {
-            part.detail = Some(format!("circuit open after {} deaths; last: {}", engine.deaths, engine.last_exit.as_deref().unwrap_or("unknown")));
-            part.operator_action_hint = Some("look at the log, then run `lsie engine-control reset`".into());
+            part.detail = Some(format!(
+                "circuit open after {} deaths; last: {}",
+                engine.deaths,
+                engine.last_exit.as_deref().unwrap_or("unknown")
+            ));
+            part.operator_action_hint =
+                Some("look at the log, then run `lsie engine-control reset`".into());
         }
         _ => {}
     }
@@ -77,7 +96,11 @@ fn engine(snapshot: &Snapshot) -> Subsystem {
 }
 
 fn store(snapshot: &Snapshot) -> Subsystem {
-    let state = if snapshot.store_fault.is_some() { HealthState::Error } else { HealthState::Ok };
+    let state = if snapshot.store_fault.is_some() {
+        HealthState::Error
+    } else {
+        HealthState::Ok
+    };
     let mut part = part("store", "Store", state, snapshot.store_fault.clone());
     part.last_success_utc = snapshot.last_commit;
     if part.detail.is_some() {
@@ -87,14 +110,33 @@ fn store(snapshot: &Snapshot) -> Subsystem {
 }
 
 fn models(snapshot: &Snapshot) -> Subsystem {
-    let missing: Vec<_> = snapshot.engine.models.iter().filter(|(_, state)| state.as_str() != "ready").collect();
+    let missing: Vec<_> = snapshot
+        .engine
+        .models
+        .iter()
+        .filter(|(_, state)| state.as_str() != "ready")
+        .collect();
     if snapshot.engine.models.is_empty() {
-        return part("models", "Models", HealthState::Unknown, Some("the engine has not said which models it has".into()));
+        return part(
+            "models",
+            "Models",
+            HealthState::Unknown,
+            Some("the engine has not said which models it has".into()),
+        );
     }
     if missing.is_empty() {
-        return part("models", "Models", HealthState::Ok, Some(format!("{} ready", snapshot.engine.models.len())));
+        return part(
+            "models",
+            "Models",
+            HealthState::Ok,
+            Some(format!("{} ready", snapshot.engine.models.len())),
+        );
     }
-    let words = missing.iter().map(|(name, state)| format!("{name}: {state}")).collect::<Vec<_>>().join("; ");
+    let words = missing
+        .iter()
+        .map(|(name, state)| format!("{name}: {state}"))
+        .collect::<Vec<_>>()
+        .join("; ");
     let mut part = part("models", "Models", HealthState::Degraded, Some(words));
     part.operator_action_hint = Some("run `lsie models fetch`".into());
     part
@@ -102,8 +144,15 @@ fn models(snapshot: &Snapshot) -> Subsystem {
 
 fn source(snapshot: &Snapshot) -> Subsystem {
     let Some(live) = &snapshot.live else {
-        let mut part = part("source", "Source", HealthState::Unknown, Some("no session is open".into()));
-        part.operator_action_hint = Some("start one: `lsie sessions start demo:presenter --experiment greeting_line_v1`".into());
+        let mut part = part(
+            "source",
+            "Source",
+            HealthState::Unknown,
+            Some("no session is open".into()),
+        );
+        part.operator_action_hint = Some(
+            "start one: `lsie sessions start demo:presenter --experiment greeting_line_v1`".into(),
+        );
         return part;
     };
     let state = match live.source_state.as_str() {
@@ -112,7 +161,12 @@ fn source(snapshot: &Snapshot) -> Subsystem {
         "degraded" => HealthState::Degraded,
         _ => HealthState::Recovering,
     };
-    part("source", "Source", state, Some(format!("{}: {}", live.source_url, live.source_state)))
+    part(
+        "source",
+        "Source",
+        state,
+        Some(format!("{}: {}", live.source_url, live.source_state)),
+    )
 }
 
 fn face(snapshot: &Snapshot) -> Subsystem {
@@ -134,15 +188,33 @@ mod tests {
     use super::*;
 
     fn parts(states: &[(&str, HealthState)]) -> Vec<Subsystem> {
-        states.iter().map(|(key, state)| part(key, key, *state, None)).collect()
+        states
+            .iter()
+            .map(|(key, state)| part(key, key, *state, None))
+            .collect()
     }
 
     #[test]
     fn error_outranks_degraded_outranks_recovering() {
         use HealthState::{Degraded, Error, Ok, Recovering};
-        assert_eq!(overall(&parts(&[("engine", Ok), ("store", Error), ("models", Degraded)]), true), Error);
-        assert_eq!(overall(&parts(&[("engine", Recovering), ("models", Degraded)]), true), Degraded);
-        assert_eq!(overall(&parts(&[("engine", Recovering), ("models", Ok)]), true), Recovering);
+        assert_eq!(
+            overall(
+                &parts(&[("engine", Ok), ("store", Error), ("models", Degraded)]),
+                true
+            ),
+            Error
+        );
+        assert_eq!(
+            overall(
+                &parts(&[("engine", Recovering), ("models", Degraded)]),
+                true
+            ),
+            Degraded
+        );
+        assert_eq!(
+            overall(&parts(&[("engine", Recovering), ("models", Ok)]), true),
+            Recovering
+        );
         assert_eq!(overall(&parts(&[("engine", Ok), ("models", Ok)]), true), Ok);
     }
 

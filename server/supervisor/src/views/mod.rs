@@ -9,8 +9,8 @@ mod state;
 use std::sync::Arc;
 
 use lsie_schemas::api::{
-    Alert, EncounterV2, EventEnvelope, EventType, ExperimentDetail, ExperimentSummary, Health, LiveReadback, Overview, Physiology,
-    Session, StateBootstrap, Status,
+    Alert, EncounterV2, EventEnvelope, EventType, ExperimentDetail, ExperimentSummary, Health,
+    LiveReadback, Overview, Physiology, Session, StateBootstrap, Status,
 };
 use lsie_schemas::text::sha256_hex;
 use lsie_schemas::time::UtcMicros;
@@ -50,29 +50,54 @@ impl Supervisor {
     pub async fn sessions(&self, limit: u32) -> Result<Vec<Session>> {
         let (snapshot, now) = (self.snapshot(), utc_now());
         let rows = self.read(move |view| view.sessions(limit)).await?;
-        Ok(rows.into_iter().map(|row| session::view(row, &snapshot, now)).collect())
+        Ok(rows
+            .into_iter()
+            .map(|row| session::view(row, &snapshot, now))
+            .collect())
     }
 
     /// One session.
     pub async fn session(&self, id: Uuid) -> Result<Session> {
-        let row = self.read(move |view| view.session(id)).await?.ok_or(SupervisorError::SessionNotFound(id))?;
+        let row = self
+            .read(move |view| view.session(id))
+            .await?
+            .ok_or(SupervisorError::SessionNotFound(id))?;
         Ok(session::view(row, &self.snapshot(), utc_now()))
     }
 
     /// Committed encounters of a session and the one that is open, newest first.
-    pub async fn encounters(&self, id: Uuid, limit: u32, before: Option<UtcMicros>) -> Result<Vec<EncounterV2>> {
-        let filter = EncounterFilter { session_id: Some(id), before, ..EncounterFilter::default() };
-        let rows = self.read(move |view| view.encounters(&filter, limit)).await?;
-        let open = encounter::open_view(&self.snapshot(), id, utc_now()).filter(|_| before.is_none());
+    pub async fn encounters(
+        &self,
+        id: Uuid,
+        limit: u32,
+        before: Option<UtcMicros>,
+    ) -> Result<Vec<EncounterV2>> {
+        let filter = EncounterFilter {
+            session_id: Some(id),
+            before,
+            ..EncounterFilter::default()
+        };
+        let rows = self
+            .read(move |view| view.encounters(&filter, limit))
+            .await?;
+        let open =
+            encounter::open_view(&self.snapshot(), id, utc_now()).filter(|_| before.is_none());
         let committed = rows.into_iter().map(encounter::view);
-        Ok(open.into_iter().chain(committed).take(limit as usize).collect())
+        Ok(open
+            .into_iter()
+            .chain(committed)
+            .take(limit as usize)
+            .collect())
     }
 
     /// Experiments by id.
     pub async fn experiments(&self) -> Result<Vec<ExperimentSummary>> {
-        let rows = self.read(|view| view.experiments()).await?;
+        let rows = self.read(lsie_store::ReadView::experiments).await?;
         let snapshot = self.snapshot();
-        Ok(rows.into_iter().map(|row| experiment::summary(row, &snapshot)).collect())
+        Ok(rows
+            .into_iter()
+            .map(|row| experiment::summary(row, &snapshot))
+            .collect())
     }
 
     /// One experiment with its arms.
@@ -84,6 +109,7 @@ impl Supervisor {
     }
 
     /// Health of every part.
+    #[expect(clippy::unused_async, reason = "same shape as the other read-outs")]
     pub async fn health(&self) -> Result<Health> {
         Ok(health::view(&self.snapshot(), utc_now()))
     }
@@ -111,9 +137,18 @@ impl Supervisor {
     pub async fn overview(&self) -> Result<Overview> {
         let active = self.live_session().await?;
         let id = active.as_ref().map(|session| session.session_id);
-        let latest = self.read(move |view| view.latest_encounter(id)).await?.map(|row| encounter::view(row).base.into());
-        let code = active.as_ref().and_then(|session| session.experiment_id.clone());
-        let summary = self.experiments().await?.into_iter().find(|summary| Some(&summary.experiment_id) == code.as_ref());
+        let latest = self
+            .read(move |view| view.latest_encounter(id))
+            .await?
+            .map(|row| encounter::view(row).base.into());
+        let code = active
+            .as_ref()
+            .and_then(|session| session.experiment_id.clone());
+        let summary = self
+            .experiments()
+            .await?
+            .into_iter()
+            .find(|summary| Some(&summary.experiment_id) == code.as_ref());
         Ok(Overview {
             generated_at_utc: utc_now(),
             physiology: id.map(|id| state::no_physiology(id, utc_now())),
@@ -136,10 +171,16 @@ impl Supervisor {
     pub async fn bootstrap(&self) -> Result<StateBootstrap> {
         let live = self.live_session().await?;
         let encounters = match &live {
-            Some(session) => self.encounters(session.session_id, BOOTSTRAP_ENCOUNTERS, None).await?,
+            Some(session) => {
+                self.encounters(session.session_id, BOOTSTRAP_ENCOUNTERS, None)
+                    .await?
+            }
             None => Vec::new(),
         };
-        let experiment = match live.as_ref().and_then(|session| session.experiment_id.as_deref()) {
+        let experiment = match live
+            .as_ref()
+            .and_then(|session| session.experiment_id.as_deref())
+        {
             Some(id) => Some(self.experiment(id).await?),
             None => None,
         };
@@ -147,7 +188,9 @@ impl Supervisor {
             generated_at_utc: utc_now(),
             overview: self.overview().await?,
             sessions: self.sessions(BOOTSTRAP_SESSIONS).await?,
-            physiology: live.as_ref().map(|session| state::no_physiology(session.session_id, utc_now())),
+            physiology: live
+                .as_ref()
+                .map(|session| state::no_physiology(session.session_id, utc_now())),
             live_session: live,
             encounters: encounters.into_iter().map(|row| row.base).collect(),
             experiment_summaries: self.experiments().await?,
@@ -159,15 +202,24 @@ impl Supervisor {
 
     /// What is measured right now and was learnt last.
     pub async fn readback(&self, id: Uuid, limit: u32) -> Result<LiveReadback> {
-        let row = self.read(move |view| view.session(id)).await?.ok_or(SupervisorError::SessionNotFound(id))?;
+        let row = self
+            .read(move |view| view.session(id))
+            .await?
+            .ok_or(SupervisorError::SessionNotFound(id))?;
         let gaps = self.read(move |view| view.data_gaps(id)).await?;
         let encounters = self.encounters(id, limit, None).await?;
-        Ok(state::readback(row, gaps, encounters, &self.snapshot(), utc_now()))
+        Ok(state::readback(
+            row,
+            gaps,
+            encounters,
+            &self.snapshot(),
+            utc_now(),
+        ))
     }
 
     /// What the server is doing.
     pub async fn status(&self) -> Result<Status> {
-        let counts = self.read(|view| view.counts()).await?;
+        let counts = self.read(lsie_store::ReadView::counts).await?;
         Ok(state::status(counts, &self.snapshot(), utc_now()))
     }
 
@@ -175,32 +227,71 @@ impl Supervisor {
     pub async fn event(&self, kind: EventType) -> Result<EventEnvelope> {
         let payload = self.payload(kind).await?;
         let mut stable = payload.clone();
-        if let Some(members) = stable.as_object_mut() {
-            members.remove("generated_at_utc");
-        }
+        drop_ages(&mut stable);
         let digest = sha256_hex(format!("{}:{stable}", kind.name()).as_bytes());
         let id = format!("{}:{}", kind.name(), digest.get(..24).unwrap_or_default());
-        Ok(EventEnvelope { event_id: id.clone(), event_type: kind, cursor: id, generated_at_utc: utc_now(), payload })
+        Ok(EventEnvelope {
+            event_id: id.clone(),
+            event_type: kind,
+            cursor: id,
+            generated_at_utc: utc_now(),
+            payload,
+        })
     }
 
     async fn payload(&self, kind: EventType) -> Result<Value> {
-        let live = self.snapshot().live.as_ref().map(|live| (live.id, live.experiment_id.clone()));
+        let live = self
+            .snapshot()
+            .live
+            .as_ref()
+            .map(|live| (live.id, live.experiment_id.clone()));
         let nothing = || Value::Array(Vec::new());
         let json = |value: std::result::Result<Value, serde_json::Error>| value.unwrap_or_default();
         Ok(match (kind, live) {
             (EventType::Overview, _) => json(serde_json::to_value(self.overview().await?)),
-            (EventType::Sessions, _) => json(serde_json::to_value(self.sessions(BOOTSTRAP_SESSIONS).await?)),
-            (EventType::ExperimentSummaries, _) => json(serde_json::to_value(self.experiments().await?)),
+            (EventType::Sessions, _) => json(serde_json::to_value(
+                self.sessions(BOOTSTRAP_SESSIONS).await?,
+            )),
+            (EventType::ExperimentSummaries, _) => {
+                json(serde_json::to_value(self.experiments().await?))
+            }
             (EventType::Health, _) => json(serde_json::to_value(self.health().await?)),
-            (EventType::Alerts, _) => json(serde_json::to_value(self.alerts(BOOTSTRAP_ALERTS, None).await?)),
-            (EventType::LiveSession, Some((id, _))) => json(serde_json::to_value(self.session(id).await?)),
+            (EventType::Alerts, _) => json(serde_json::to_value(
+                self.alerts(BOOTSTRAP_ALERTS, None).await?,
+            )),
+            (EventType::LiveSession, Some((id, _))) => {
+                json(serde_json::to_value(self.session(id).await?))
+            }
             (EventType::Encounters, Some((id, _))) => {
                 let rows = self.encounters(id, BOOTSTRAP_ENCOUNTERS, None).await?;
-                json(serde_json::to_value(rows.into_iter().map(|row| row.base).collect::<Vec<_>>()))
+                json(serde_json::to_value(
+                    rows.into_iter().map(|row| row.base).collect::<Vec<_>>(),
+                ))
             }
-            (EventType::Experiment, Some((_, code))) => json(serde_json::to_value(self.experiment(&code).await?)),
-            (EventType::Physiology, Some((id, _))) => json(serde_json::to_value(self.physiology(id).await?)),
+            (EventType::Experiment, Some((_, code))) => {
+                json(serde_json::to_value(self.experiment(&code).await?))
+            }
+            (EventType::Physiology, Some((id, _))) => {
+                json(serde_json::to_value(self.physiology(id).await?))
+            }
             (_, None) => nothing(),
         })
+    }
+}
+
+/// Takes out what changes by the mere passing of time.
+fn drop_ages(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.retain(|name, _| {
+                !matches!(
+                    name.as_str(),
+                    "generated_at_utc" | "duration_s" | "freshness_s"
+                )
+            });
+            members.values_mut().for_each(drop_ages);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_ages),
+        _ => {}
     }
 }

@@ -8,10 +8,20 @@ use lsie_store::rows::SessionRow;
 use crate::snapshot::Snapshot;
 
 pub(super) fn view(row: SessionRow, snapshot: &Snapshot, now: UtcMicros) -> Session {
-    let live = snapshot.live.as_ref().filter(|live| live.id == row.session_id);
-    let calibration = live.map(|live| live.calibration).or(row.live.map(|state| state.calibration));
+    let live = snapshot
+        .live
+        .as_ref()
+        .filter(|live| live.id == row.session_id);
+    let calibration = live
+        .map(|live| live.calibration)
+        .or(row.live.map(|state| state.calibration));
     let end = row.ended_at.unwrap_or(now);
-    let arm = live.map(|live| (&live.arm.decision.snapshot.selected_arm_id, &live.arm.definition));
+    let arm = live.map(|live| {
+        (
+            &live.arm.decision.snapshot.selected_arm_id,
+            &live.arm.definition,
+        )
+    });
     Session {
         session_id: row.session_id,
         status: row.status,
@@ -22,9 +32,13 @@ pub(super) fn view(row: SessionRow, snapshot: &Snapshot, now: UtcMicros) -> Sess
         active_arm: arm.map(|(id, _)| id.clone()).or(row.active_arm),
         expected_response_text: arm
             .map(|(_, definition)| definition.expected_response_rule.clone())
-            .or(row.stimulus_definition.map(|definition| definition.expected_response_rule)),
-        is_calibrating: calibration.map(|c| row.status == SessionStatus::Active && !c.is_complete()),
-        calibration_frames_accumulated: calibration.map(|c| c.accepted.min(CALIBRATION_FRAMES_REQUIRED)),
+            .or(row
+                .stimulus_definition
+                .map(|definition| definition.expected_response_rule)),
+        is_calibrating: calibration
+            .map(|c| row.status == SessionStatus::Active && !c.is_complete()),
+        calibration_frames_accumulated: calibration
+            .map(|c| c.accepted.min(CALIBRATION_FRAMES_REQUIRED)),
         calibration_frames_required: Some(CALIBRATION_FRAMES_REQUIRED),
         last_segment_completed_at_utc: row.last_segment_end,
         latest_reward: row.latest_reward,

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use lsie_schemas::api::{Alert, CoModulation, DataGap, EncounterV2, EngineStatus, LiveReadback, Physiology, Status};
+use lsie_schemas::api::{
+    Alert, CoModulation, DataGap, EncounterV2, EngineStatus, LiveReadback, Physiology, Status,
+};
 use lsie_schemas::time::UtcMicros;
 use lsie_store::rows::{AlertRow, Counts, GapRow, SessionRow};
 use uuid::Uuid;
@@ -51,7 +53,10 @@ pub(super) fn readback(
     snapshot: &Snapshot,
     now: UtcMicros,
 ) -> LiveReadback {
-    let live = snapshot.live.as_ref().filter(|live| live.id == row.session_id);
+    let live = snapshot
+        .live
+        .as_ref()
+        .filter(|live| live.id == row.session_id);
     let open = live.and_then(|live| live.current());
     LiveReadback {
         generated_at_utc: now,
@@ -59,14 +64,22 @@ pub(super) fn readback(
         epoch_utc: live.and_then(|live| live.epoch).or(row.epoch),
         source_state: live.map_or_else(|| "closed".to_owned(), |live| live.source_state.clone()),
         visual: live.and_then(|live| live.visual.clone()),
-        encounter_state: open.map_or("awaiting_stimulus", |open| open.phase()).to_owned(),
+        encounter_state: open
+            .map_or("awaiting_stimulus", |open| open.phase())
+            .to_owned(),
         stimulus_id: open.map(|open| open.stimulus_id),
-        stimulus_time_utc: open.and_then(|open| open.stimulus_time_s).and_then(UtcMicros::from_epoch_secs),
+        stimulus_time_utc: open
+            .and_then(|open| open.stimulus_time_s)
+            .and_then(UtcMicros::from_epoch_secs),
         session: session::view(row, snapshot, now),
         encounters,
         data_gaps: gaps
             .into_iter()
-            .map(|gap| DataGap { from_utc: gap.start, to_utc: gap.end.unwrap_or(now), reason: gap.cause })
+            .map(|gap| DataGap {
+                from_utc: gap.start,
+                to_utc: gap.end.unwrap_or(now),
+                reason: gap.cause,
+            })
             .collect(),
     }
 }
@@ -87,7 +100,9 @@ pub(super) fn status(counts: Counts, snapshot: &Snapshot, now: UtcMicros) -> Sta
         version: env!("CARGO_PKG_VERSION").into(),
         build_id: snapshot.build_id.clone(),
         server_pid: std::process::id(),
-        uptime_s: snapshot.started_at.map_or(0.0, |at| ((now.0 - at.0) as f64 / 1e6).max(0.0)),
+        uptime_s: snapshot
+            .started_at
+            .map_or(0.0, |at| ((now.0 - at.0) as f64 / 1e6).max(0.0)),
         engine: EngineStatus {
             state: engine.state.code().into(),
             pid: engine.pid,
@@ -100,7 +115,10 @@ pub(super) fn status(counts: Counts, snapshot: &Snapshot, now: UtcMicros) -> Sta
         },
         overall_state: health::view(snapshot, now).overall_state,
         session_id: snapshot.live.as_ref().map(|live| live.id),
-        rows: rows.into_iter().map(|(name, count)| (name.to_owned(), count)).collect::<BTreeMap<_, _>>(),
+        rows: rows
+            .into_iter()
+            .map(|(name, count)| (name.to_owned(), count))
+            .collect::<BTreeMap<_, _>>(),
         recovery: snapshot.recovery.clone(),
     }
 }

@@ -1,0 +1,191 @@
+//! Numbers of one stage, and the line through a growing quantity.
+
+/// Durations of one stage, milliseconds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Series {
+    name: String,
+    values_ms: Vec<f64>,
+    bytes: Option<usize>,
+    is_wait: bool,
+}
+
+impl Series {
+    /// An empty series.
+    pub fn new(name: impl Into<String>) -> Self {
+        Series {
+            name: name.into(),
+            values_ms: Vec::new(),
+            bytes: None,
+            is_wait: false,
+        }
+    }
+
+    /// Says that most of the time somebody else works, so that a rate would mean nothing.
+    #[must_use]
+    pub fn waiting(mut self) -> Self {
+        self.is_wait = true;
+        self
+    }
+
+    /// Says how many bytes one run moves, which adds bytes per second to the row.
+    #[must_use]
+    pub fn moving(mut self, bytes: usize) -> Self {
+        self.bytes = Some(bytes);
+        self
+    }
+
+    /// Adds one run.
+    pub fn push(&mut self, ms: f64) {
+        self.values_ms.push(ms);
+    }
+
+    /// How many runs there are.
+    pub fn len(&self) -> usize {
+        self.values_ms.len()
+    }
+
+    /// Whether nothing was measured.
+    pub fn is_empty(&self) -> bool {
+        self.values_ms.is_empty()
+    }
+
+    /// Median, milliseconds; NaN when empty.
+    pub fn median(&self) -> f64 {
+        self.quantile(0.5)
+    }
+
+    /// 95th percentile by nearest rank, milliseconds; NaN when empty.
+    pub fn p95(&self) -> f64 {
+        self.quantile(0.95)
+    }
+
+    /// Smallest, milliseconds, what the stage takes when nothing disturbs it; NaN when empty.
+    pub fn min(&self) -> f64 {
+        self.quantile(0.0)
+    }
+
+    /// Largest, milliseconds; NaN when empty.
+    pub fn max(&self) -> f64 {
+        self.quantile(1.0)
+    }
+
+    /// Bytes per second at the median, GB/s; `None` unless it moves bytes.
+    pub fn gigabytes_per_sec(&self) -> Option<f64> {
+        Some(self.bytes? as f64 / 1e6 / self.median())
+    }
+
+    /// The head of the table that [`Series::row`] continues.
+    pub const HEAD: &'static str = "| stage | least ms | median ms | p95 ms | runs | per second | GB/s | share of peak |\n\
+                                    |---|---|---|---|---|---|---|---|";
+
+    /// One row of a table; rates are at the median. `peak_gigabytes_per_sec` is what the machine can move.
+    pub fn row(&self, peak_gigabytes_per_sec: f64) -> String {
+        let moved = self.gigabytes_per_sec();
+        let rate = (!self.is_wait).then(|| 1000.0 / self.median());
+        let dash = || "-".to_owned();
+        format!(
+            "| {} | {:.3} | {:.3} | {:.3} | {} | {} | {} | {} |",
+            self.name,
+            self.min(),
+            self.median(),
+            self.p95(),
+            self.len(),
+            rate.map_or_else(dash, |rate| format!("{rate:.0}")),
+            moved.map_or_else(dash, |moved| format!("{moved:.2}")),
+            moved.map_or_else(dash, |moved| format!(
+                "{:.0} %",
+                100.0 * moved / peak_gigabytes_per_sec
+            )),
+        )
+    }
+
+    /// The head of the table that [`Series::span_row`] continues.
+    pub const SPAN_HEAD: &'static str =
+        "| span | median ms | p95 ms | max ms | runs |\n|---|---|---|---|---|";
+
+    /// One row of a table of long spans, whole milliseconds.
+    pub fn span_row(&self) -> String {
+        format!(
+            "| {} | {:.0} | {:.0} | {:.0} | {} |",
+            self.name,
+            self.median(),
+            self.p95(),
+            self.max(),
+            self.len()
+        )
+    }
+
+    fn quantile(&self, share: f64) -> f64 {
+        let mut sorted = self.values_ms.clone();
+        sorted.sort_by(f64::total_cmp);
+        let rank = (share * sorted.len() as f64).ceil() as usize;
+        sorted
+            .get(rank.saturating_sub(1))
+            .copied()
+            .unwrap_or(f64::NAN)
+    }
+}
+
+/// Least-squares slope of `(x, y)` points; `None` with fewer than two places on x.
+pub fn slope(points: &[(f64, f64)]) -> Option<f64> {
+    let count = points.len() as f64;
+    let mean_x = points.iter().map(|point| point.0).sum::<f64>() / count;
+    let mean_y = points.iter().map(|point| point.1).sum::<f64>() / count;
+    let (mut covariance, mut variance) = (0.0, 0.0);
+    for (x, y) in points {
+        covariance += (x - mean_x) * (y - mean_y);
+        variance += (x - mean_x) * (x - mean_x);
+    }
+    (variance > 0.0).then(|| covariance / variance)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_by_nearest_rank() {
+        let mut series = Series::new("x").moving(1_000_000);
+        (1..=100).rev().for_each(|ms| series.push(f64::from(ms)));
+        assert_eq!(
+            (series.min(), series.median(), series.p95(), series.max()),
+            (1.0, 50.0, 95.0, 100.0)
+        );
+        assert_eq!(series.gigabytes_per_sec(), Some(0.02));
+    }
+
+    #[test]
+    fn an_empty_series_has_no_numbers() {
+        let series = Series::new("x");
+        assert!(series.median().is_nan() && series.p95().is_nan() && series.min().is_nan());
+    }
+
+    #[test]
+    fn rows_have_rates_only_where_they_mean_something() {
+        let mut crop = Series::new("crop").moving(2_000_000);
+        crop.push(1.0);
+        let row = crop.row(8.0);
+        assert_eq!(
+            row,
+            "| crop | 1.000 | 1.000 | 1.000 | 1 | 1000 | 2.00 | 25 % |"
+        );
+        assert_eq!(
+            row.matches('|').count(),
+            Series::HEAD.lines().next().unwrap().matches('|').count()
+        );
+        let mut live = Series::new("live").waiting();
+        live.push(4.0);
+        assert_eq!(
+            live.row(8.0),
+            "| live | 4.000 | 4.000 | 4.000 | 1 | - | - | - |"
+        );
+        assert_eq!(live.span_row(), "| live | 4 | 4 | 4 | 1 |");
+    }
+
+    #[test]
+    fn a_line_has_its_slope_and_a_point_has_none() {
+        assert_eq!(slope(&[(0.0, 1.0), (1.0, 3.0), (2.0, 5.0)]), Some(2.0));
+        assert_eq!(slope(&[(1.0, 1.0), (1.0, 3.0)]), None);
+        assert_eq!(slope(&[]), None);
+    }
+}

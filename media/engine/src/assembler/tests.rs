@@ -1,0 +1,195 @@
+use crossbeam::channel::Receiver;
+use lsie_schemas::observation::{FaceMeasurement, HeadPose, Landmarks};
+use lsie_schemas::time::UtcMicros;
+
+use super::*;
+
+const FRAME_NS: i64 = 100_000_000;
+const CHUNK: usize = 1600;
+
+fn assembler(has_audio: bool, capacity: usize) -> (Assembler, Receiver<EngineMessage>) {
+    let (outbox, sent) = Outbox::for_tests(capacity);
+    let settings = AssemblerSettings {
+        session_id: Uuid::from_u128(1),
+        clock: SessionClock::new(UtcMicros(1_700_000_000_000_000)),
+        has_audio,
+        has_video: true,
+        patience: Patience::File,
+        resume_at_ns: 0,
+        planned: Vec::new(),
+    };
+    (
+        Assembler::new(settings, CalibrationState::default(), outbox),
+        sent,
+    )
+}
+
+fn frame(pts_ns: i64, ratio: Option<f64>, score: Option<f64>) -> FaceObservation {
+    FaceObservation {
+        seq: 0,
+        pts_ns,
+        host_time_ns: 5_000_000_000 + pts_ns as u64,
+        frame_width: 640,
+        frame_height: 360,
+        faces: 1,
+        face: Ok(FaceMeasurement {
+            subject: 1,
+            box_in_frame: [0.0; 4],
+            confidence: 0.9,
+            pose: HeadPose {
+                yaw_deg: 0.0,
+                pitch_deg: 0.0,
+                roll_deg: 0.0,
+            },
+            ratio,
+            ratio_absent: None,
+            landmarks: Landmarks(Box::default()),
+        }),
+        calibration: CalibrationState::default(),
+        score,
+        status: VisualStatus::Ready,
+    }
+}
+
+fn show(assembler: &mut Assembler, observation: FaceObservation) {
+    let now_ns = observation.host_time_ns;
+    assembler.take(Either::Left(observation), now_ns);
+}
+
+fn sound(pts_ns: i64) -> SoundChunk {
+    SoundChunk {
+        pts_ns,
+        host_offset_ns: 0,
+        samples: vec![1; CHUNK].into(),
+        voice: Vec::new(),
+    }
+}
+
+fn segments(sent: &Receiver<EngineMessage>) -> Vec<SegmentMessage> {
+    sent.try_iter()
+        .filter_map(|message| match message {
+            EngineMessage::Segment(segment) => Some(*segment),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn a_clock_that_steps_back_is_refused_and_counted() {
+    let (mut assembler, sent) = assembler(true, 4096);
+    for n in 0..=300 {
+        show(&mut assembler, frame(n * FRAME_NS, Some(0.5), Some(0.1)));
+        assembler.take(Either::Right(sound(n * FRAME_NS)), 0);
+        if n == 100 {
+            // Both branches step back by five seconds.
+            show(&mut assembler, frame(50 * FRAME_NS, Some(0.5), Some(0.9)));
+            assembler.take(Either::Right(sound(50 * FRAME_NS)), 0);
+        }
+    }
+    assert_eq!(assembler.counts(), (1, 2));
+    let segment = segments(&sent).remove(0);
+    assert!(
+        segment
+            .au12_series
+            .as_slice()
+            .iter()
+            .all(|o| o.intensity < 0.5)
+    );
+    let times: Vec<f64> = segment
+        .au12_series
+        .as_slice()
+        .iter()
+        .map(|o| o.timestamp_s)
+        .collect();
+    assert!(times.is_sorted());
+}
+
+#[test]
+fn a_value_that_is_no_number_enters_no_series_and_says_so() {
+    let (mut assembler, sent) = assembler(false, 4096);
+    for n in 0..=300 {
+        let score = match n {
+            10 => Some(f64::NAN),
+            20 => Some(f64::INFINITY),
+            _ => Some(0.25),
+        };
+        show(&mut assembler, frame(n * FRAME_NS, Some(0.5), score));
+    }
+    for message in sent.try_iter() {
+        match message {
+            EngineMessage::Visual(tick) => assert!(tick.au12.is_none_or(f64::is_finite)),
+            EngineMessage::Segment(segment) => {
+                assert_eq!(segment.absent.get(&NullReason::NonFinite), Some(&2));
+                let series = segment.au12_series.as_slice();
+                assert!(
+                    series
+                        .iter()
+                        .all(|o| o.intensity.to_bits() == 0.25_f64.to_bits())
+                );
+                assert_eq!(series.len() as u32 + 2, segment.frames);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(assembler.counts(), (1, 0));
+}
+
+#[test]
+fn a_lone_frame_from_far_ahead_moves_nothing() {
+    let (mut assembler, _sent) = assembler(false, 64);
+    show(&mut assembler, frame(0, None, None));
+    show(&mut assembler, frame(i64::MAX / 4, None, None));
+    assert_eq!(assembler.position_ns(), 0);
+    assert_eq!(assembler.counts(), (0, 1));
+}
+
+#[test]
+fn a_full_outbox_loses_ticks_and_counts_them_but_no_segment() {
+    let (mut assembler, sent) = assembler(false, 2);
+    let outbox = assembler.outbox.clone();
+    let feeder = std::thread::Builder::new()
+        .spawn(move || {
+            for n in 0..=600 {
+                show(&mut assembler, frame(n * FRAME_NS, Some(0.5), Some(0.1)));
+            }
+            assembler.counts().0
+        })
+        .unwrap();
+    // The server reads nothing until ticks were lost; then the first segment waits for room.
+    while outbox.dropped() == 0 {
+        std::thread::yield_now();
+    }
+    drop(outbox.clone());
+    let mut received = 0;
+    let mut ticks = 0;
+    while received < 2 {
+        match sent.recv().unwrap() {
+            EngineMessage::Segment(segment) => {
+                assert_eq!(
+                    segment.kind,
+                    SegmentKind::Grid {
+                        index: received + 1
+                    }
+                );
+                received += 1;
+            }
+            EngineMessage::Visual(_) => ticks += 1,
+            other => panic!("{other:?}"),
+        }
+    }
+    // The feeder may have sent ticks after the second segment.
+    assert_eq!(feeder.join().unwrap(), 2);
+    ticks += sent.try_iter().count() as u64;
+    assert_eq!(ticks + outbox.dropped(), 601);
+}
+
+#[test]
+fn a_live_stimulus_gets_the_media_time_of_its_host_time() {
+    let (mut assembler, _sent) = assembler(false, 64);
+    // The second frame was 30 ms late: the quickest one tells where media time stands.
+    show(&mut assembler, frame(0, None, None));
+    let mut late = frame(FRAME_NS, None, None);
+    late.host_time_ns += 30_000_000;
+    show(&mut assembler, late);
+    assert_eq!(assembler.live_position_ns(5_250_000_000), 250_000_000);
+}

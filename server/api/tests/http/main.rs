@@ -1,0 +1,16 @@
+//! The server over real sockets: who may come in, what every route says, and the event stream.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "test code; clippy only excuses functions marked as tests"
+)]
+
+mod bodies;
+mod doors;
+mod engine_away;
+mod lifecycle;
+mod second_user;
+mod shapes;
+mod stage;
+mod stream;

@@ -1,0 +1,29 @@
+//! Behaviour of the whole program: real processes, real files, real kills.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot be set up fails there"
+)]
+#![expect(
+    clippy::print_stderr,
+    reason = "a failed test shows the log of its server"
+)]
+#![expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "four-character codes are written as byte strings"
+)]
+#![expect(
+    clippy::format_collect,
+    reason = "hexadecimal text of a few bytes reads best so"
+)]
+
+mod bad_starts;
+mod cli;
+mod engine_killed_mid_session;
+mod engine_killed_six_times;
+mod first_light;
+mod media_files;
+mod privacy_canary;
+mod replay;
+mod server;
+mod server_killed;
