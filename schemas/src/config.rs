@@ -198,6 +198,15 @@ impl Layered {
     /// Applies a whole tree, e.g. a parsed file.
     pub fn apply_tree(&mut self, tree: &Value, origin: &Origin) -> Result<(), ConfigError> {
         for (key, value) in leaves(tree) {
+            let is_empty_section = value == Value::Object(serde_json::Map::new());
+            if is_empty_section
+                && self
+                    .tree
+                    .pointer(&pointer(&key))
+                    .is_some_and(Value::is_object)
+            {
+                continue;
+            }
             self.set(&key, value, origin)?;
         }
         Ok(())
@@ -295,7 +304,7 @@ fn pointer(key: &str) -> String {
 fn leaves(tree: &Value) -> Vec<(String, Value)> {
     fn walk(prefix: &str, value: &Value, out: &mut Vec<(String, Value)>) {
         match value {
-            Value::Object(map) => {
+            Value::Object(map) if !map.is_empty() => {
                 for (name, child) in map {
                     let path = if prefix.is_empty() {
                         name.clone()
@@ -382,6 +391,18 @@ mod tests {
             layered.apply_text("server.auth", "maybe", &flag),
             Err(ConfigError::BadValue { .. })
         ));
+        assert_eq!(layered.config(), Config::default());
+    }
+
+    #[test]
+    fn an_unknown_section_is_refused_even_when_empty_and_a_known_one_may_be_empty() {
+        let mut layered = Layered::default();
+        let file = Origin::File("lsie.toml".into());
+        let unknown = layered.apply_tree(&serde_json::json!({"nonsense": {}}), &file);
+        assert!(matches!(unknown, Err(ConfigError::UnknownKey { .. })));
+        layered
+            .apply_tree(&serde_json::json!({"server": {}}), &file)
+            .unwrap();
         assert_eq!(layered.config(), Config::default());
     }
 
