@@ -208,24 +208,19 @@ fn session(client: &Client, url: &str, calibrates: bool) -> Result<Seen> {
     progress("measuring for 5 seconds, then committing");
     let committed = wait(client, "no encounter was committed", |client| {
         let seen = readback(client)?;
-        let done = seen
+        let verdicts = ["completed", "rejected"];
+        Ok(seen
             .encounters
-            .iter()
-            .any(|row| row.segment_id.is_some() && row.state_v2 != "awaiting_attestation");
-        Ok(done.then_some(seen))
+            .into_iter()
+            .find(|row| verdicts.iter().any(|v| row.state_v2.starts_with(v))))
     })?;
     let status: Status = client.get("/api/v2/status")?;
     let body = SessionEnd {
         client_action_id: Uuid::new_v4(),
     };
     let _: LifecycleAccepted = client.post(&format!("/api/v1/sessions/{id}/end"), &body)?;
-    let encounter = committed
-        .encounters
-        .into_iter()
-        .next()
-        .context("the committed encounter is gone")?;
     Ok(Seen {
-        encounter,
+        encounter: committed,
         media_time_s: stimulus_time.as_epoch_secs() - epoch.as_epoch_secs(),
         latency_ms: status.engine.observation_latency_ms,
     })

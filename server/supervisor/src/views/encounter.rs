@@ -92,17 +92,23 @@ fn attribution(row: AttributionRow) -> Attribution {
     }
 }
 
-/// The open encounter of this session, if there is one.
+/// The open encounter of this session, if there is one that `committed` does not hold already: the store knows of a commit
+/// before the snapshot does.
 pub(super) fn open_view(
     snapshot: &Snapshot,
     session_id: Uuid,
+    committed: &[EncounterRow],
     now: UtcMicros,
 ) -> Option<EncounterV2> {
     let live = snapshot
         .live
         .as_ref()
         .filter(|live| live.id == session_id)?;
-    let open = live.current()?;
+    let open = live.current().filter(|open| {
+        committed
+            .iter()
+            .all(|row| row.stimulus_id != Some(open.stimulus_id))
+    })?;
     let stimulus_time = open.stimulus_time_s.and_then(UtcMicros::from_epoch_secs);
     Some(EncounterV2 {
         state_v2: open.phase().to_owned(),

@@ -77,11 +77,15 @@ impl Supervisor {
             before,
             ..EncounterFilter::default()
         };
+        // The snapshot comes first: an encounter that is committed in between stands in both, never in neither.
+        let snapshot = self.snapshot();
         let rows = self
             .read(move |view| view.encounters(&filter, limit))
             .await?;
-        let open =
-            encounter::open_view(&self.snapshot(), id, utc_now()).filter(|_| before.is_none());
+        let open = before
+            .is_none()
+            .then(|| encounter::open_view(&snapshot, id, &rows, utc_now()))
+            .flatten();
         let committed = rows.into_iter().map(encounter::view);
         Ok(open
             .into_iter()
