@@ -194,6 +194,12 @@ impl Default for Layered {
     }
 }
 
+/// Variables of api 10 that name a key without its section.
+const SHORT_VARIABLES: [(&str, &str); 2] = [
+    ("LSIE_API_PORT", "server.port"),
+    ("LSIE_STATE_DIR", "server.state_dir"),
+];
+
 impl Layered {
     /// Applies a whole tree, e.g. a parsed file.
     pub fn apply_tree(&mut self, tree: &Value, origin: &Origin) -> Result<(), ConfigError> {
@@ -231,7 +237,8 @@ impl Layered {
         self.set(key, value, origin)
     }
 
-    /// Applies every `LSIE_SECTION_KEY` of the given variables that names a key; other variables are not ours to judge.
+    /// Applies every `LSIE_SECTION_KEY` of the given variables that names a key, and the older short names of api 10; other
+    /// variables are not ours to judge. Where both spellings of a key are set the long one wins.
     pub fn apply_environment(
         &mut self,
         variables: impl Iterator<Item = (String, String)>,
@@ -246,9 +253,14 @@ impl Layered {
                 )
             })
             .collect();
-        for (name, text) in variables {
-            if let Some(key) = names.get(&name) {
-                self.apply_text(key, &text, &Origin::Environment(name.clone()))?;
+        let variables: BTreeMap<String, String> = variables.collect();
+        let short = SHORT_VARIABLES.iter().copied();
+        let long = names
+            .iter()
+            .map(|(name, key)| (name.as_str(), key.as_str()));
+        for (name, key) in short.chain(long) {
+            if let Some(text) = variables.get(name) {
+                self.apply_text(key, text, &Origin::Environment(name.to_owned()))?;
             }
         }
         Ok(())
@@ -373,6 +385,23 @@ mod tests {
             .unwrap();
         assert_eq!(value, 9001);
         assert_eq!(origin, &Origin::Environment("LSIE_SERVER_PORT".into()));
+    }
+
+    #[test]
+    fn short_variables_name_their_keys_and_yield_to_the_long_ones() {
+        let variables = |set: &[(&str, &str)]| {
+            let set: Vec<_> = set
+                .iter()
+                .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+                .collect();
+            let mut layered = Layered::default();
+            layered.apply_environment(set.into_iter()).unwrap();
+            layered.config().server
+        };
+        let short = variables(&[("LSIE_API_PORT", "9100"), ("LSIE_STATE_DIR", "/srv/lsie")]);
+        assert_eq!((short.port, short.state_dir.as_str()), (9100, "/srv/lsie"));
+        let both = variables(&[("LSIE_SERVER_PORT", "9200"), ("LSIE_API_PORT", "9100")]);
+        assert_eq!(both.port, 9200);
     }
 
     #[test]
