@@ -48,8 +48,9 @@ pub struct ServerConfig {
     pub auth: AuthMode,
     /// Folder for the database, the token and the port file. Empty: the user's data folder.
     pub state_dir: String,
-    /// Folder of console assets that replaces the embedded ones, for front-end work. Empty: embedded.
-    pub console_dir: String,
+    /// Further names or addresses under which clients reach this server, without port, e.g. `["studio.local"]`. A request
+    /// for any other host is refused. Needed where `bind` is `0.0.0.0` or `::`.
+    pub hosts: Vec<String>,
     /// Largest request body in bytes.
     pub max_body_bytes: u32,
 }
@@ -64,7 +65,7 @@ impl Default for ServerConfig {
             port: DEFAULT_PORT,
             auth: AuthMode::Auto,
             state_dir: String::new(),
-            console_dir: String::new(),
+            hosts: Vec::new(),
             max_body_bytes: 65_536,
         }
     }

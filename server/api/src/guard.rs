@@ -29,9 +29,10 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Rules for a server listening on `address`. Anything wider than loopback forces the token.
+    /// Rules for a server listening on `address` that is also known under `names` (host names or addresses without port;
+    /// a bare IPv6 address gets its brackets). Anything wider than loopback forces the token.
     #[must_use]
-    pub fn new(address: SocketAddr, mode: AuthMode, token: String) -> Self {
+    pub fn new(address: SocketAddr, names: &[String], mode: AuthMode, token: String) -> Self {
         let port = address.port();
         let mut hosts = vec![
             format!("127.0.0.1:{port}"),
@@ -41,6 +42,10 @@ impl Guard {
         if !address.ip().is_loopback() && !address.ip().is_unspecified() {
             hosts.push(address.to_string());
         }
+        hosts.extend(names.iter().map(|name| match name.parse::<IpAddr>() {
+            Ok(ip) => SocketAddr::new(ip, port).to_string(),
+            Err(_) => format!("{name}:{port}"),
+        }));
         let origins = hosts.iter().map(|host| format!("http://{host}")).collect();
         let mode = if address.ip().is_loopback() {
             mode
@@ -185,6 +190,7 @@ mod tests {
     fn guard() -> Guard {
         Guard::new(
             "127.0.0.1:8000".parse().unwrap(),
+            &[],
             AuthMode::Auto,
             "secret".into(),
         )
@@ -305,6 +311,7 @@ mod tests {
     fn binding_wider_forces_the_token() {
         let wide = Guard::new(
             "192.0.2.7:8000".parse().unwrap(),
+            &[],
             AuthMode::Auto,
             "secret".into(),
         );
@@ -316,9 +323,34 @@ mod tests {
     }
 
     #[test]
+    fn a_server_on_every_address_answers_to_its_configured_names_only() {
+        let names = ["studio.local".to_owned(), "fd00::7".to_owned()];
+        let wide = Guard::new(
+            "0.0.0.0:8000".parse().unwrap(),
+            &names,
+            AuthMode::Auto,
+            "secret".into(),
+        );
+        let verdict = |host: &str| {
+            let request = headers(&[
+                (header::HOST, host),
+                (header::AUTHORIZATION, "Bearer secret"),
+            ]);
+            wide.judge(&Method::GET, &request, &own())
+        };
+        for ours in ["studio.local:8000", "[fd00::7]:8000", "127.0.0.1:8000"] {
+            assert_eq!(verdict(ours), Verdict::Pass, "{ours}");
+        }
+        for foreign in ["studio.local", "studio.local:8001", "192.0.2.9:8000"] {
+            assert_eq!(verdict(foreign), Verdict::WrongHost, "{foreign}");
+        }
+    }
+
+    #[test]
     fn an_empty_token_opens_nothing() {
         let empty = Guard::new(
             "127.0.0.1:8000".parse().unwrap(),
+            &[],
             AuthMode::Token,
             String::new(),
         );

@@ -79,7 +79,8 @@ pub async fn serve(
     token: String,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    let guard = Arc::new(Guard::new(listener.local_addr()?, config.auth, token));
+    let address = listener.local_addr()?;
+    let guard = Arc::new(Guard::new(address, &config.hosts, config.auth, token));
     let app = router(supervisor, guard, config.max_body_bytes as usize);
     let (stopping_tx, stopping_rx) = tokio::sync::oneshot::channel::<()>();
     let graceful = async move {

@@ -95,9 +95,6 @@ pub(crate) struct ServeArgs {
     /// State folder. Short for `--set server.state_dir=…`.
     #[arg(long, value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
-    /// Console assets to serve instead of the embedded ones, for front-end work.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) console_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -83,8 +83,13 @@ fn exposure(config: &Config) -> Finding {
         subject: "exposure".into(),
         state: "warning",
         detail: format!(
-            "{} is reachable from other machines; every request needs the token",
-            server.bind
+            "{} is reachable from other machines; every request needs the token and one of these hosts: {}",
+            server.bind,
+            if server.hosts.is_empty() {
+                "its own address".to_owned()
+            } else {
+                server.hosts.join(", ")
+            }
         ),
         next_step: Some("set server.bind = \"127.0.0.1\" unless you need this".into()),
     }
