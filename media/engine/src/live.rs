@@ -241,6 +241,11 @@ impl LiveRun {
         }
     }
 
+    /// Whether the file ended before the length its container states.
+    pub(crate) fn is_cut_short(&self) -> bool {
+        self.input.counters().early_ends > 0
+    }
+
     /// Stops the source, drains the graph, closes what can be closed. Returns the media time reached
     /// and the final counters.
     pub(crate) fn finish(self) -> (i64, EngineCounters) {
@@ -300,9 +305,13 @@ impl LiveRun {
             detector_inferences: face.detector_runs,
             frames_without_face: face.frames.saturating_sub(face.measured),
             decode_errors: input.frames_damaged
+                + input.sound_damaged
+                + input.breaks
+                + input.early_ends
                 + input.access_units_rejected
                 + input.access_units_undecoded
                 + input.warnings,
+            frames_missing: input.frames_missing,
             audio_blocks: input.blocks,
             voice_inferences: voice.inferences,
             time_rejects,

@@ -265,9 +265,14 @@ impl Engine {
             return;
         };
         let session_id = session.session_id;
+        let reason = if session.is_cut_short() {
+            "source_truncated"
+        } else {
+            "end_of_stream"
+        };
         let media_ns = self.close(session);
         match outcome {
-            Ok(()) => self.ended(session_id, "end_of_stream", media_ns),
+            Ok(()) => self.ended(session_id, reason, media_ns),
             Err(words) => self.failed(session_id, "source_failed", &words),
         }
     }
@@ -315,6 +320,7 @@ fn sum(a: &EngineCounters, b: &EngineCounters) -> EngineCounters {
         detector_inferences: a.detector_inferences + b.detector_inferences,
         frames_without_face: a.frames_without_face + b.frames_without_face,
         decode_errors: a.decode_errors + b.decode_errors,
+        frames_missing: a.frames_missing + b.frames_missing,
         audio_blocks: a.audio_blocks + b.audio_blocks,
         voice_inferences: a.voice_inferences + b.voice_inferences,
         time_rejects: a.time_rejects + b.time_rejects,

@@ -1,30 +1,15 @@
-//! Files that are missing, damaged or half, sources without a face, sessions without models.
+//! Files that are missing or half, sources without a face, sessions without models.
 
 #![expect(clippy::unwrap_used, reason = "set-up of a test")]
 
 mod server;
 
-use std::path::Path;
-
-use lsie_schemas::link::{EngineCounters, EngineMessage, SegmentMessage, ServerMessage};
+use lsie_schemas::link::{EngineMessage, SegmentMessage, ServerMessage};
 use lsie_schemas::observation::NullReason;
 use uuid::Uuid;
 
-use server::{Server, cache_dir, gst, is_over, order, segments};
-
-const H264: &str = "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=10 threads=1";
-
-/// Plays a source to its end and one heartbeat beyond it.
-fn play(cache: &Path, url: &str) -> (Vec<EngineMessage>, EngineCounters) {
-    let (mut server, _) = Server::start(cache);
-    server.open(order(url));
-    let seen = server.until(is_over);
-    let EngineMessage::Heartbeat(beat) = server.next() else {
-        panic!("only heartbeats after the end");
-    };
-    server.shut_down();
-    (seen, beat.counters)
-}
+use server::media::{H264, gst};
+use server::{Server, cache_dir, is_over, order, play, segments};
 
 fn failure(url: &str) -> (String, String) {
     let empty = tempfile::tempdir().unwrap();
@@ -120,33 +105,6 @@ fn picture_without_sound_and_sound_without_picture_are_sessions() {
     let segment = only_segment(&seen);
     assert!(segment.pcm_sha256.is_some() && segment.frames == 0);
     assert!(is_complete(&seen));
-}
-
-#[test]
-fn damage_inside_a_file_does_not_end_the_measuring() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("damaged.mkv");
-    gst(&format!(
-        "videotestsrc pattern=snow num-buffers=310 ! video/x-raw,width=160,height=120,framerate=10/1 ! {H264} ! h264parse ! matroskamux ! filesink location={}",
-        path.display()
-    ));
-    let mut bytes = std::fs::read(&path).unwrap();
-    let third = bytes.len() / 3;
-    for at in (third..third + third / 10).step_by(97) {
-        bytes[at] ^= 0x5a;
-    }
-    std::fs::write(&path, &bytes).unwrap();
-    let (seen, counters) = play(&cache_dir(), &format!("file:{}?pace=fast", path.display()));
-    assert!(is_complete(&seen), "{:?}", seen.last());
-    assert!(
-        (250..310).contains(&counters.frames_analysed),
-        "{counters:?}"
-    );
-    let last = seen.iter().rev().find_map(|message| match message {
-        EngineMessage::Visual(tick) => Some(tick.timestamp_s - server::EPOCH.as_epoch_secs()),
-        _ => None,
-    });
-    assert!(last.unwrap() > 29.0, "{last:?}");
 }
 
 #[test]

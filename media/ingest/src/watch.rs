@@ -49,6 +49,20 @@ pub enum IngestEvent {
         /// What it said.
         reason: String,
     },
+    /// Pictures are missing where the stream was regular before.
+    PicturesMissing {
+        /// Media time of the first picture after them, nanoseconds.
+        pts_ns: i64,
+        /// How many.
+        frames: u64,
+    },
+    /// The file ended before the length that its container states: it was cut short.
+    EndedEarly {
+        /// The stated length, nanoseconds.
+        stated_pts_ns: i64,
+        /// Where its last stream ended, nanoseconds.
+        reached_pts_ns: i64,
+    },
     /// An element warned; the source goes on.
     Warning {
         /// The element.
@@ -67,8 +81,16 @@ pub struct IngestCounters {
     pub frames_superseded: u64,
     /// Frames dropped because every slot of the pool was in use.
     pub frames_without_slot: u64,
-    /// Frames that the decoder marked as damaged and delivered all the same.
+    /// Frames that the decoder marked as damaged, or complained about, and delivered all the same.
     pub frames_damaged: u64,
+    /// Frames that a regular stream promised and that never came, those behind a cut end included. Files only.
+    pub frames_missing: u64,
+    /// Places at which the decoder lost data and began again behind it, and holes in a regular stream.
+    pub breaks: u64,
+    /// Pieces of sound that the decoder complained about.
+    pub sound_damaged: u64,
+    /// Whether the file ended before its stated length (0 or 1).
+    pub early_ends: u64,
     /// Frames that passed a declared conversion.
     pub frames_converted: u64,
     /// Frames pulled more than 100 ms after their time.
@@ -128,6 +150,10 @@ counters!(
     frames_superseded,
     frames_without_slot,
     frames_damaged,
+    frames_missing,
+    breaks,
+    sound_damaged,
+    early_ends,
     frames_converted,
     frames_late,
     access_units,

@@ -158,7 +158,7 @@ pub enum EngineMessage {
     SessionEnded {
         /// Session concerned.
         session_id: Uuid,
-        /// Stable code: `end_of_stream` or `requested`.
+        /// Stable code: `end_of_stream`, `source_truncated` (a file shorter than it states), `requested` or `replaced`.
         reason: Text<64>,
         /// Media time reached, nanoseconds.
         media_ns: i64,
@@ -201,8 +201,12 @@ pub struct EngineCounters {
     pub detector_inferences: u64,
     /// Frames without a face value.
     pub frames_without_face: u64,
-    /// Decoder errors survived.
+    /// Signs of damaged media that were survived: damaged pictures and sound, breaks in the stream, access units without
+    /// a picture, warnings of the demultiplexer. One damage may leave several.
     pub decode_errors: u64,
+    /// Frames that a regular file promised and that never came, or came not any more because it was cut short.
+    #[serde(default)]
+    pub frames_missing: u64,
     /// Audio blocks received.
     pub audio_blocks: u64,
     /// Voice activity inferences.

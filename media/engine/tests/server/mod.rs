@@ -3,18 +3,19 @@
 #![expect(clippy::unwrap_used, reason = "set-up of a test")]
 #![allow(dead_code, reason = "each test file uses its own part of this module")]
 
+pub(crate) mod media;
+
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use lsie_engine::EngineError;
 use lsie_schemas::link::{
-    EngineHello, EngineMessage, FrameDecoder, LINK_PROTOCOL, PlannedStimulus, SegmentMessage,
-    ServerHello, ServerMessage, StartSession, encode_frame,
+    EngineCounters, EngineHello, EngineMessage, FrameDecoder, LINK_PROTOCOL, PlannedStimulus,
+    SegmentMessage, ServerHello, ServerMessage, StartSession, encode_frame,
 };
 use lsie_schemas::observation::CalibrationState;
 use lsie_schemas::time::UtcMicros;
@@ -185,14 +186,31 @@ pub(crate) fn is_over(message: &EngineMessage) -> bool {
     )
 }
 
-/// Runs a GStreamer pipeline to its end.
-pub(crate) fn gst(description: &str) {
-    let status = Command::new("gst-launch-1.0")
-        .arg("--quiet")
-        .args(description.split_whitespace())
-        .status()
-        .unwrap_or_else(|error| {
-            panic!("gst-launch-1.0 (Debian package gstreamer1.0-tools): {error}")
-        });
-    assert!(status.success(), "{description}");
+/// Plays a source to its end and one heartbeat beyond it.
+pub(crate) fn play(cache: &Path, url: &str) -> (Vec<EngineMessage>, EngineCounters) {
+    let (mut server, _) = Server::start(cache);
+    server.open(order(url));
+    let seen = server.until(is_over);
+    let EngineMessage::Heartbeat(beat) = server.next() else {
+        panic!("only heartbeats after the end");
+    };
+    server.shut_down();
+    (seen, beat.counters)
+}
+
+/// The reason a session ended for; panics when it failed.
+pub(crate) fn end_reason(seen: &[EngineMessage]) -> &str {
+    match seen.last() {
+        Some(EngineMessage::SessionEnded { reason, .. }) => reason.as_str(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Media time of every display tick, seconds.
+pub(crate) fn tick_secs(seen: &[EngineMessage]) -> Vec<f64> {
+    let ticks = seen.iter().filter_map(|message| match message {
+        EngineMessage::Visual(tick) => Some(tick.timestamp_s - EPOCH.as_epoch_secs()),
+        _ => None,
+    });
+    ticks.collect()
 }

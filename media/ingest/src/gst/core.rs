@@ -9,6 +9,7 @@ use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 
 use crate::error::IngestError;
+use crate::gst::complaints;
 use crate::watch::{IngestEvent, Watch};
 
 /// Elements that are used by name, and the Debian package of each.
@@ -42,6 +43,7 @@ impl PipelineCore {
     /// As [`PipelineCore::new`], with warnings counted in `watch`.
     pub(crate) fn watched(name: &str, watch: Watch) -> Result<Arc<Self>, IngestError> {
         gst::init().map_err(|error| IngestError::Unusable(error.to_string()))?;
+        complaints::listen();
         Ok(Arc::new(PipelineCore {
             pipeline: gst::Pipeline::with_name(name),
             stopped: AtomicBool::new(false),

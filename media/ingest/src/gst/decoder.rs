@@ -18,7 +18,7 @@ use crate::gst::core::{Keeping, PipelineCore, make, pull_sink};
 use crate::gst::file::picture_caps;
 use crate::gst::planes::Uploader;
 use crate::gst::stamps::Stamps;
-use crate::gst::video::{VideoParts, VideoSource, watch_arrivals};
+use crate::gst::video::{VideoParts, VideoSource, watch_arrivals, watch_damage};
 use crate::pull::{AccessUnit, host_time_ns};
 use crate::scheme::Pace;
 use crate::watch::{IngestEvent, Watch};
@@ -108,6 +108,7 @@ impl AccessUnitDecoder {
         let sink = pull_sink(&picture_caps(), keeping, false);
         let stamps = Arc::new(Stamps::new(watch.clone()));
         watch_arrivals(&sink, &stamps);
+        watch_damage(&sink, &watch, |watch| watch.frames_damaged(1));
         core.add_chain(&[
             source.upcast_ref(),
             &make("h264parse")?,

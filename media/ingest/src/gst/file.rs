@@ -12,11 +12,12 @@ use gstreamer_video as gst_video;
 
 use crate::error::IngestError;
 use crate::gst::core::{Keeping, PipelineCore, make, pipeline_error, pull_sink};
+use crate::gst::ending::Ending;
 use crate::gst::planes::Uploader;
 use crate::gst::reblock::Reblocker;
 use crate::gst::sound::{AudioSource, SinkSound, sound_caps};
 use crate::gst::stamps::Stamps;
-use crate::gst::video::{PaceClock, VideoParts, VideoSource, watch_arrivals};
+use crate::gst::video::{PaceClock, VideoParts, VideoSource, watch_arrivals, watch_damage};
 use crate::input::{Input, InputInfo, PictureInfo, SoundInfo};
 use crate::scheme::{Pace, SourceAddress};
 use crate::settings::OpenSettings;
@@ -34,6 +35,8 @@ const SOUNDS_WAITING: u32 = 48;
 struct Found {
     video: Option<FoundVideo>,
     audio: Option<FoundAudio>,
+    /// There are streams that are not played.
+    has_others: bool,
     error: Option<IngestError>,
 }
 
@@ -99,6 +102,7 @@ pub(crate) fn open_file(
         .pipeline()
         .query_duration::<gst::ClockTime>()
         .and_then(|duration| i64::try_from(duration.nseconds()).ok());
+    let ending = promised_end(&core, &found, duration_ns, &watch);
     core.input_ends();
     core.play()?;
     let info = InputInfo {
@@ -123,16 +127,38 @@ pub(crate) fn open_file(
                 pace,
             })
             .starting_at(start_pts_ns, clock)
-            .converted(video.converted),
+            .converted(video.converted)
+            .of_file(ending.clone()),
         ),
         None => None,
     };
     let audio = found.audio.map(|audio| {
         let reblocker = Reblocker::new(start_pts_ns, watch.clone());
-        let sound = SinkSound::new(audio.sink, Arc::clone(&core), audio.stamps, reblocker, 0);
+        let sound = SinkSound::new(audio.sink, Arc::clone(&core), audio.stamps, reblocker, 0)
+            .of_file(ending);
         AudioSource::from_sink(sound, pace, watch.clone())
     });
     Ok(Input::new(video, audio, info, &core, watch))
+}
+
+/// What a container that states its length promises. Other formats estimate theirs from bytes, which proves nothing; nor
+/// does a stated length where another stream, which is not played, may be the longest.
+fn promised_end(
+    core: &PipelineCore,
+    found: &Found,
+    duration_ns: Option<i64>,
+    watch: &Watch,
+) -> Option<Arc<Ending>> {
+    let states_length = core
+        .pipeline()
+        .iterate_recurse()
+        .into_iter()
+        .flatten()
+        .filter_map(|element| element.factory())
+        .any(|factory| matches!(factory.name().as_str(), "qtdemux" | "matroskademux"));
+    let streams = usize::from(found.video.is_some()) + usize::from(found.audio.is_some());
+    let stated_ns = duration_ns.filter(|_| states_length && !found.has_others)?;
+    Some(Arc::new(Ending::new(stated_ns, streams, watch.clone())))
 }
 
 fn check_readable(path: &Path) -> Result<(), IngestError> {
@@ -205,7 +231,7 @@ fn branch(
         "audio/x-raw" if branching.wants_audio && found.audio.is_none() => {
             found.audio = Some(branch_audio(pipeline, pad, &caps, branching)?);
         }
-        _ => {}
+        _ => found.has_others = true,
     }
     Ok(())
 }
@@ -229,6 +255,7 @@ fn branch_video(
     );
     let stamps = Arc::new(Stamps::new(branching.watch.clone()));
     watch_arrivals(&sink, &stamps);
+    watch_damage(&sink, &branching.watch, |watch| watch.frames_damaged(1));
     if converted {
         let from = info.format().to_str().to_string();
         branching
@@ -269,6 +296,7 @@ fn branch_audio(
     // Sound has no access units of its own to count.
     let stamps = Arc::new(Stamps::new(Watch::default()));
     watch_arrivals(&sink, &stamps);
+    watch_damage(&sink, &branching.watch, |watch| watch.sound_damaged(1));
     // Both pass the samples through untouched where there is nothing to convert.
     let (convert, resample) = (make("audioconvert")?, make("audioresample")?);
     attach(pipeline, pad, &[&convert, &resample, sink.upcast_ref()])?;

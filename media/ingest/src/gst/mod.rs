@@ -1,7 +1,10 @@
 //! Everything that touches GStreamer pipelines.
 
+pub(crate) mod cadence;
+pub(crate) mod complaints;
 pub(crate) mod core;
 pub(crate) mod decoder;
+pub(crate) mod ending;
 pub(crate) mod file;
 pub(crate) mod pattern;
 pub(crate) mod planes;

@@ -113,6 +113,12 @@ impl Uploader {
         }
     }
 
+    /// Whether the caps say how many frames a second there are.
+    pub(crate) fn is_rate_known(&self) -> bool {
+        let caps = self.caps.as_ref();
+        caps.is_some_and(|(_, info)| info.fps().numer() > 0 && info.fps().denom() > 0)
+    }
+
     fn info_of(&mut self, sample: &gst::Sample) -> Result<gst_video::VideoInfo, IngestError> {
         let caps = sample
             .caps()

@@ -93,6 +93,11 @@ impl Reblocker {
         }
     }
 
+    /// Media time behind the last sample taken; `None` before the first.
+    pub(crate) fn end_pts_ns(&self) -> Option<i64> {
+        self.expected_ns()
+    }
+
     /// Finds the piece's place in media time; returns the samples that are not before the start.
     fn place<'a>(&mut self, piece: &Piece<'a>, frames: usize) -> &'a [f32] {
         let channels = usize::from(self.channels);

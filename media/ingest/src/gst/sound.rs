@@ -10,6 +10,7 @@ use gstreamer_audio as gst_audio;
 use crate::demo::voice::VoicePlayer;
 use crate::error::IngestError;
 use crate::gst::core::{PipelineCore, abandon, pipeline_error};
+use crate::gst::ending::Ending;
 use crate::gst::reblock::{Piece, Reblocker};
 use crate::gst::stamps::Stamps;
 use crate::pull::{LONGEST_PULL, PCM_RATE_HZ, PcmBlock, Pull, host_time_ns};
@@ -37,6 +38,8 @@ pub(crate) struct SinkSound {
     stamps: Arc<Stamps>,
     reblocker: Reblocker,
     pts_offset_ns: i64,
+    /// What a file promised about its end.
+    ending: Option<Arc<Ending>>,
     over: bool,
 }
 
@@ -54,8 +57,14 @@ impl SinkSound {
             stamps,
             reblocker,
             pts_offset_ns,
+            ending: None,
             over: false,
         }
+    }
+
+    pub(crate) fn of_file(mut self, ending: Option<Arc<Ending>>) -> Self {
+        self.ending = ending;
+        self
     }
 }
 
@@ -129,6 +138,9 @@ impl SinkSound {
             if self.core.input_ended() && self.sink.is_eos() {
                 self.over = true;
                 self.reblocker.flush();
+                if let Some(ending) = self.ending.take() {
+                    ending.ended(self.reblocker.end_pts_ns().unwrap_or(i64::MIN));
+                }
             } else if left.is_zero() {
                 return Ok(Pull::Pending);
             }

@@ -1,6 +1,7 @@
 //! The pull side of every picture source.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use gstreamer as gst;
@@ -11,12 +12,15 @@ use lsie_device::Frame;
 
 use crate::demo::feed::Feeder;
 use crate::error::IngestError;
+use crate::gst::cadence::Cadence;
+use crate::gst::complaints;
 use crate::gst::core::{PipelineCore, abandon};
+use crate::gst::ending::Ending;
 use crate::gst::planes::{Upload, Uploader};
 use crate::gst::stamps::Stamps;
 use crate::pull::{LONGEST_PULL, Pull, host_time_ns};
 use crate::scheme::Pace;
-use crate::watch::Watch;
+use crate::watch::{IngestEvent, Watch};
 
 /// Longest wait inside one pull before the bus is looked at again.
 const SLICE: Duration = Duration::from_millis(50);
@@ -65,6 +69,10 @@ pub struct VideoSource {
     held: Option<gst::Sample>,
     last_seq: Option<u64>,
     last_pts_ns: Option<i64>,
+    /// Files only: what is pushed has been counted by its sender.
+    cadence: Option<Cadence>,
+    /// What a file promised about its end.
+    ending: Option<Arc<Ending>>,
     feeder: Option<Feeder>,
     over: bool,
 }
@@ -96,6 +104,8 @@ impl VideoSource {
             held: None,
             last_seq: None,
             last_pts_ns: None,
+            cadence: None,
+            ending: None,
             feeder: None,
             over: false,
         }
@@ -114,6 +124,13 @@ impl VideoSource {
 
     pub(crate) fn converted(mut self, converted: bool) -> Self {
         self.converted = converted;
+        self
+    }
+
+    /// Counts pictures that a file lacks, inside and at its end.
+    pub(crate) fn of_file(mut self, ending: Option<Arc<Ending>>) -> Self {
+        self.cadence = Some(Cadence::default());
+        self.ending = ending;
         self
     }
 
@@ -200,6 +217,14 @@ impl VideoSource {
         if self.core.input_ended() && self.sink.is_eos() {
             self.over = true;
             self.stamps.flush();
+            if let Some(ending) = self.ending.take() {
+                let frame_ns = self.uploader.frame_ns();
+                let end_pts_ns = self
+                    .last_pts_ns
+                    .map_or(self.start_pts_ns, |last| last.saturating_add(frame_ns));
+                let regular_ns = self.uploader.is_rate_known().then_some(frame_ns);
+                ending.pictures_ended(end_pts_ns, regular_ns);
+            }
             return Ok(Some(Pull::End));
         }
         Ok(None)
@@ -239,6 +264,7 @@ impl VideoSource {
     fn count(&mut self, frame: &Frame, damaged: bool, now_ns: u64) {
         self.watch.frames(1);
         self.watch.frames_damaged(u64::from(damaged));
+        self.count_missing(frame.pts_ns());
         self.watch.frames_converted(u64::from(self.converted));
         let seq = frame.seq();
         if let Some(last) = self.last_seq.replace(seq) {
@@ -250,6 +276,22 @@ impl VideoSource {
                 .clock
                 .map_or(frame.host_time_ns(), |clock| clock.due_ns(frame.pts_ns()));
             self.watch.lag(now_ns.saturating_sub(due_ns));
+        }
+    }
+
+    fn count_missing(&mut self, pts_ns: i64) {
+        let Some(cadence) = &mut self.cadence else {
+            return;
+        };
+        if !self.uploader.is_rate_known() {
+            return;
+        }
+        let frames = cadence.note(pts_ns, self.uploader.frame_ns());
+        if frames > 0 {
+            self.watch.breaks(1);
+            self.watch.frames_missing(frames);
+            self.watch
+                .event(IngestEvent::PicturesMissing { pts_ns, frames });
         }
     }
 
@@ -297,6 +339,43 @@ pub(crate) fn watch_arrivals(sink: &gst_app::AppSink, stamps: &Arc<Stamps>) {
     pad.add_probe(gst::PadProbeType::BUFFER, move |_, probe| {
         if let Some(gst::PadProbeData::Buffer(buffer)) = &probe.data {
             stamps.arrived(buffer.pts().map(gst::ClockTime::nseconds), host_time_ns());
+        }
+        gst::PadProbeReturn::Ok
+    });
+}
+
+/// Counts what the decoder before this sink says about damage: a break where it lost data, and `damaged` once for each
+/// buffer (or end) that follows complaints. Must be told on the decoder's thread, which a sink without queues is.
+pub(crate) fn watch_damage(
+    sink: &gst_app::AppSink,
+    watch: &Watch,
+    damaged: impl Fn(&Watch) + Send + Sync + 'static,
+) {
+    let Some(pad) = sink.static_pad("sink") else {
+        return;
+    };
+    let watch = watch.clone();
+    let is_first = AtomicBool::new(true);
+    let kinds = gst::PadProbeType::BUFFER
+        | gst::PadProbeType::EVENT_DOWNSTREAM
+        | gst::PadProbeType::EVENT_FLUSH;
+    pad.add_probe(kinds, move |_, probe| {
+        match &probe.data {
+            Some(gst::PadProbeData::Buffer(buffer)) => {
+                let begins_anew = buffer.flags().contains(gst::BufferFlags::DISCONT);
+                if !is_first.swap(false, Ordering::AcqRel) && begins_anew {
+                    watch.breaks(1);
+                }
+            }
+            Some(gst::PadProbeData::Event(event)) if event.type_() == gst::EventType::FlushStop => {
+                is_first.store(true, Ordering::Release);
+                return gst::PadProbeReturn::Ok;
+            }
+            Some(gst::PadProbeData::Event(event)) if event.type_() == gst::EventType::Eos => {}
+            _ => return gst::PadProbeReturn::Ok,
+        }
+        if complaints::take() > 0 {
+            damaged(&watch);
         }
         gst::PadProbeReturn::Ok
     });
