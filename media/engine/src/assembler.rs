@@ -82,6 +82,8 @@ pub(crate) struct Assembler {
     video_ns: Option<i64>,
     /// Smallest distance of host time from media time seen: the source's clock against ours, nanoseconds.
     host_offset_ns: Option<i64>,
+    /// Where media stopped while the source is lost.
+    lost_at_ns: Option<i64>,
     last_tick_ns: i64,
     last_voice: Option<VoiceObservation>,
     calibration: CalibrationState,
@@ -116,6 +118,7 @@ impl Assembler {
             planned: planned.into(),
             video_ns: None,
             host_offset_ns: None,
+            lost_at_ns: None,
             last_tick_ns: i64::MIN / 2,
             last_voice: None,
             calibration,
@@ -130,6 +133,7 @@ impl Assembler {
 
     /// Takes what either branch produced; `now_host_ns` is the monotonic clock the frames are stamped with.
     pub(crate) fn take(&mut self, item: Either<FaceObservation, SoundChunk>, now_host_ns: u64) {
+        self.regain(&item);
         match item {
             Either::Left(observation) => self.take_frame(&observation, now_host_ns),
             Either::Right(chunk) => self.take_sound(&chunk),
@@ -292,8 +296,76 @@ impl Assembler {
         self.settings.clock
     }
 
+    /// The source is gone; its clock runs on.
+    pub(crate) fn lose(&mut self) {
+        let reached = self.reached();
+        let earliest = reached.video_ns.into_iter().chain(reached.audio_ns).min();
+        let resumed_ns = self.settings.resume_at_ns;
+        self.lost_at_ns = self.lost_at_ns.or(Some(earliest.unwrap_or(resumed_ns)));
+    }
+
+    /// Whether the source is gone.
+    pub(crate) const fn is_lost(&self) -> bool {
+        self.lost_at_ns.is_some()
+    }
+
+    /// While the source is gone, windows close by the clock, with the gap in them.
+    pub(crate) fn wait(&mut self, now_host_ns: u64) {
+        let Some(from_ns) = self.lost_at_ns else {
+            return;
+        };
+        let to_ns = self.live_position_ns(now_host_ns);
+        self.windower.note_gap(Gap {
+            from_ns,
+            to_ns,
+            reason: GapReason::SourceRecovering,
+        });
+        let reached = Reached {
+            clock_ns: Some(to_ns),
+            ..self.reached()
+        };
+        for window in self.windower.poll(reached) {
+            self.send_segment(&window);
+        }
+    }
+
+    /// The first item after a loss ends the gap.
+    fn regain(&mut self, item: &Either<FaceObservation, SoundChunk>) {
+        if self.lost_at_ns.is_some() {
+            let to_ns = match item {
+                Either::Left(observation) => observation.pts_ns,
+                Either::Right(chunk) => chunk.pts_ns,
+            };
+            tracing::info!(to_ns, "the source is back");
+            self.end_gap(to_ns);
+        }
+    }
+
+    fn end_gap(&mut self, to_ns: i64) {
+        let Some(from_ns) = self.lost_at_ns.take() else {
+            return;
+        };
+        let to_ns = to_ns.max(from_ns);
+        let reason = GapReason::SourceRecovering;
+        self.windower.note_gap(Gap {
+            from_ns,
+            to_ns,
+            reason,
+        });
+        let clock = self.settings.clock;
+        self.outbox.send(EngineMessage::Gap {
+            session_id: self.settings.session_id,
+            gap: GapNote {
+                from_s: clock.epoch_secs_at(from_ns),
+                to_s: clock.epoch_secs_at(to_ns),
+                reason: Text::cut(reason.code()),
+            },
+        });
+    }
+
     /// Ends the session: windows the streams have passed close, the others are given up.
-    pub(crate) fn finish(&mut self) {
+    pub(crate) fn finish(&mut self, now_host_ns: u64) {
+        self.end_gap(self.live_position_ns(now_host_ns));
         let finished = self.windower.finish(self.reached(), GapReason::SourceEnded);
         for window in finished.closed {
             self.send_segment(&window);

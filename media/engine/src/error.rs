@@ -28,6 +28,8 @@ pub(crate) enum OpenError {
     Sound(#[from] lsie_kernels::audio::ResampleError),
     #[error("graph: {0}")]
     Graph(String),
+    #[error("thread: {0}")]
+    Thread(std::io::Error),
     #[error("opening the source ended without a result; see the engine's log")]
     Panicked,
 }
@@ -39,6 +41,7 @@ impl OpenError {
             Self::Empty => "source_empty",
             Self::Sound(_) => "sound_unusable",
             Self::Graph(_) => "graph_unusable",
+            Self::Thread(_) => "thread",
             Self::Panicked => "engine_fault",
         }
     }

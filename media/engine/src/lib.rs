@@ -18,7 +18,9 @@ mod error;
 mod link;
 mod live;
 mod lockstep;
+mod recovery;
 mod run;
+mod session;
 mod sound;
 
 pub use error::EngineError;

@@ -1,4 +1,4 @@
-//! The live session's graph, written out, and the session around it.
+//! The live session's graph, written out.
 //!
 //! ```text
 //! picture ─▶ [newest wins, 1] ─▶ face ─▶ [256] ─┐
@@ -7,11 +7,12 @@
 //! ```
 //!
 //! Paced and fast sources block at every edge instead of dropping, and neither branch runs far ahead of the other
-//! ([`crate::lockstep`]), so nothing depends on how fast the machine is.
+//! ([`crate::lockstep`]), so nothing depends on how fast the machine is. A live source that fails is opened anew with a
+//! graph of its own ([`crate::recovery`]).
 
-use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use lsie_analysis::AnalysisError;
 use lsie_analysis::face::{
@@ -24,20 +25,15 @@ use lsie_graph::{
 };
 use lsie_infer::{InferError, ModelStore};
 use lsie_ingest::{
-    AudioSource, Input, InputHandle, OpenSettings, Pace, SourceAddress, VideoSource, host_time_ns,
-    open,
+    AudioSource, Input, InputHandle, MediaAnchor, OpenSettings, Pace, VideoSource, open,
 };
-use lsie_schemas::link::{EngineCounters, EngineMessage, SessionStarted, StartSession, Text};
-use lsie_schemas::observation::{CalibrationState, FaceObservation};
-use lsie_schemas::time::UtcMicros;
-use lsie_segment::{Patience, SessionClock};
-use uuid::Uuid;
+use lsie_schemas::link::{EngineCounters, StartSession};
+use lsie_schemas::observation::FaceObservation;
 
-use crate::assembler::{Assembler, AssemblerSettings};
 use crate::blind::BlindLayer;
 use crate::error::OpenError;
-use crate::link::Outbox;
 use crate::lockstep::{Branch, InStep, Lockstep};
+use crate::session::SessionState;
 use crate::sound::{SoundChunk, SoundLayer, VoiceMeter};
 
 /// Observations and chunks that may wait for the assembler: over 2 s of either.
@@ -47,137 +43,55 @@ const SOUND_QUEUE: usize = 64;
 /// How long a graph may take to drain when a session ends.
 const STOP_DEADLINE: Duration = Duration::from_secs(2);
 
-/// What a session is opened with.
-pub(crate) struct LiveSettings {
-    pub(crate) order: StartSession,
+/// What a source is opened with, every time.
+#[derive(Clone)]
+pub(crate) struct OpenParts {
     pub(crate) device: Arc<dyn Device>,
-    pub(crate) outbox: Outbox,
+    pub(crate) models: Arc<ModelStore>,
+    pub(crate) cache_dir: PathBuf,
 }
 
-/// A session that is being measured. Dropping it stops the graph.
-pub(crate) struct LiveRun {
-    pub(crate) session_id: Uuid,
+/// A source that is open, and the graph that measures it. Dropping it stops both.
+pub(crate) struct Playing {
     run: Run,
     input: InputHandle,
     face: FaceControl,
     voice: VoiceMeter,
-    session: Arc<Mutex<SessionState>>,
     lockstep: Lockstep,
-    pace: Pace,
 }
 
-/// The assembler, made by the first item: only then is the session's clock known.
-struct SessionState {
-    opening: Opening,
-    assembler: Option<Assembler>,
-    /// Nothing is taken any more: a thread that the graph left behind may still hand something in.
-    is_over: bool,
-}
-
-struct Opening {
-    order: StartSession,
-    outbox: Outbox,
-    resolution: Option<(u32, u32)>,
-    has_audio: bool,
-    has_video: bool,
-    codec: &'static str,
-    pace: Pace,
-}
-
-impl SessionState {
-    fn take(&mut self, item: Either<FaceObservation, SoundChunk>) {
-        if self.is_over {
-            return;
-        }
-        let now_ns = host_time_ns();
-        let assembler = match &mut self.assembler {
-            Some(assembler) => assembler,
-            none => none.insert(self.opening.start(&item, now_ns)),
-        };
-        assembler.take(item, now_ns);
-    }
-}
-
-impl Opening {
-    /// Fixes the session's clock by its first item and says that media runs.
-    fn start(&self, item: &Either<FaceObservation, SoundChunk>, now_ns: u64) -> Assembler {
-        let host_offset_ns = match item {
-            Either::Left(observation) => {
-                observation.host_time_ns.cast_signed() - observation.pts_ns
-            }
-            Either::Right(chunk) => chunk.host_offset_ns,
-        };
-        let age_micros = now_ns.cast_signed().saturating_sub(host_offset_ns) / 1000;
-        let epoch = self
-            .order
-            .epoch
-            .unwrap_or_else(|| utc_now().plus_micros(-age_micros));
-        let settings = AssemblerSettings {
-            session_id: self.order.session_id,
-            clock: SessionClock::new(epoch),
-            has_audio: self.has_audio,
-            has_video: self.has_video,
-            patience: if self.pace == Pace::Live {
-                Patience::Live
-            } else {
-                Patience::File
-            },
-            resume_at_ns: self.order.resume_at_ns,
-            planned: self.order.planned.clone(),
-        };
-        self.outbox
-            .send(EngineMessage::SessionStarted(SessionStarted {
-                session_id: self.order.session_id,
-                epoch,
-                resolution: self.resolution,
-                codec: Text::cut(self.codec),
-                has_audio: self.has_audio,
-                pace: Text::cut(pace_code(self.pace)),
-            }));
-        Assembler::new(settings, self.order.calibration, self.outbox.clone())
-    }
-}
-
-impl LiveRun {
-    /// Opens the source and the models and starts the graph.
+impl Playing {
+    /// Opens the source and the models and starts the graph, which hands everything to `session`. A live source goes on
+    /// at `anchor`.
     pub(crate) fn open(
-        settings: LiveSettings,
-        models: &ModelStore,
-        cache_dir: &Path,
+        session: &Arc<Mutex<SessionState>>,
+        parts: &OpenParts,
+        anchor: Option<MediaAnchor>,
     ) -> Result<Self, OpenError> {
-        let LiveSettings {
-            order,
-            device,
-            outbox,
-        } = settings;
-        let mut input = open_input(&order, &device, cache_dir)?;
-        let pace = input.pace();
-        let (face, voice) = (FaceControl::default(), VoiceMeter::default());
-        face.restore_calibration(order.calibration);
-        face.set_phase(SessionPhase::Open);
-        let opening = Opening {
-            resolution: input.info.video.map(|video| (video.width, video.height)),
-            has_audio: input.audio.is_some(),
-            has_video: input.video.is_some(),
-            codec: codec_of(&input.info.address),
-            outbox,
-            order,
-            pace,
+        let locked = || session.lock().unwrap_or_else(PoisonError::into_inner);
+        let (order, opened) = {
+            let state = locked();
+            (state.opening.order.clone(), state.openings)
         };
-        let session_id = opening.order.session_id;
-        let session = Arc::new(Mutex::new(SessionState {
-            opening,
-            assembler: None,
-            is_over: false,
-        }));
+        let mut input = open_input(&order, parts, anchor)?;
+        let pace = input.pace();
+        let calibration = {
+            let mut state = locked();
+            state.opened(&input);
+            state.calibration()
+        };
+        let (face, voice) = (FaceControl::default(), VoiceMeter::default());
+        face.restore_calibration(calibration);
+        face.set_phase(SessionPhase::Open);
         let handle = input.handle();
         let lockstep = Lockstep::default();
         let parts = Parts {
-            models,
-            device: device.as_ref(),
+            models: &parts.models,
+            device: parts.device.as_ref(),
             face: &face,
             voice: &voice,
-            session: &session,
+            session,
+            opened,
             lockstep: (pace != Pace::Live && input.video.is_some() && input.audio.is_some())
                 .then(|| lockstep.clone()),
         };
@@ -195,35 +109,12 @@ impl LiveRun {
             .start(LogHooks)
             .map_err(|error| OpenError::Graph(error.to_string()))?;
         Ok(Self {
-            session_id,
             run,
             input: handle,
             face,
             voice,
-            session,
             lockstep,
-            pace,
         })
-    }
-
-    fn session(&self) -> MutexGuard<'_, SessionState> {
-        // Plain values: whole after a panic elsewhere.
-        self.session.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Stamps a stimulus with this instant of the session's clock; `false` before media runs.
-    pub(crate) fn stimulus(&self, stimulus_id: Uuid) -> bool {
-        let mut state = self.session();
-        let Some(assembler) = state.assembler.as_mut() else {
-            return false;
-        };
-        let position_ns = match self.pace {
-            Pace::Live => assembler.live_position_ns(host_time_ns()),
-            Pace::Paced | Pace::Fast => assembler.position_ns(),
-        };
-        let t = assembler.clock().epoch_secs_at(position_ns);
-        assembler.stamp(stimulus_id, t);
-        true
     }
 
     /// Whether the graph has come to its end by itself, and the fault when it failed.
@@ -246,56 +137,20 @@ impl LiveRun {
         self.input.counters().early_ends > 0
     }
 
-    /// Stops the source, drains the graph, closes what can be closed. Returns the media time reached
-    /// and the final counters.
-    pub(crate) fn finish(self) -> (i64, EngineCounters) {
+    /// Stops the source and drains the graph; gives the final counters.
+    pub(crate) fn finish(self) -> EngineCounters {
         self.lockstep.open();
         self.input.stop();
         let report = self.run.stop(STOP_DEADLINE);
         tracing::info!(?report, "graph stopped");
-        let mut state = self.session();
-        state.is_over = true;
-        let resume_at_ns = state.opening.order.resume_at_ns;
-        let media_ns = state.assembler.as_mut().map_or(resume_at_ns, |assembler| {
-            assembler.finish();
-            assembler.position_ns()
-        });
-        drop(state);
-        (media_ns, self.counters())
+        self.counters()
     }
 
-    /// Baseline, media time and latency for the heartbeat.
-    pub(crate) fn progress(&self) -> (CalibrationState, i64, Option<(f32, f32)>) {
-        let state = self.session();
-        match &state.assembler {
-            Some(assembler) => (
-                assembler.calibration(),
-                assembler.position_ns(),
-                assembler.latency_ms(),
-            ),
-            None => (
-                state.opening.order.calibration,
-                state.opening.order.resume_at_ns,
-                None,
-            ),
-        }
-    }
-
-    /// Whether media has arrived.
-    pub(crate) fn is_playing(&self) -> bool {
-        self.session().assembler.is_some()
-    }
-
-    /// Counters since the source was opened.
+    /// Counters since it was opened, without those of the session.
     pub(crate) fn counters(&self) -> EngineCounters {
         let input = self.input.counters();
         let face = self.face.counters();
         let voice = *self.voice.lock().unwrap_or_else(PoisonError::into_inner);
-        let (segments, time_rejects) = self
-            .session()
-            .assembler
-            .as_ref()
-            .map_or((0, 0), Assembler::counts);
         let graph_drops: u64 = self.run.stats().iter().map(NodeStats::dropped_total).sum();
         EngineCounters {
             frames_decoded: input.frames + input.frames_superseded + input.frames_without_slot,
@@ -314,15 +169,13 @@ impl LiveRun {
             frames_missing: input.frames_missing,
             audio_blocks: input.blocks,
             voice_inferences: voice.inferences,
-            time_rejects,
-            segments,
-            link_drops: 0,
             paced_lags: input.frames_late,
+            ..EngineCounters::default()
         }
     }
 }
 
-impl Drop for LiveRun {
+impl Drop for Playing {
     fn drop(&mut self) {
         self.lockstep.open();
         self.input.stop();
@@ -331,10 +184,11 @@ impl Drop for LiveRun {
 
 fn open_input(
     order: &StartSession,
-    device: &Arc<dyn Device>,
-    cache_dir: &Path,
+    parts: &OpenParts,
+    anchor: Option<MediaAnchor>,
 ) -> Result<Input, OpenError> {
-    let mut settings = OpenSettings::new(Arc::clone(device), cache_dir.join("demo"));
+    let mut settings = OpenSettings::new(Arc::clone(&parts.device), parts.cache_dir.join("demo"));
+    settings.anchor = anchor;
     if order.resume_at_ns > 0 {
         settings.start_secs = Some(order.resume_at_ns as f64 / 1e9);
     }
@@ -352,6 +206,8 @@ struct Parts<'a> {
     face: &'a FaceControl,
     voice: &'a VoiceMeter,
     session: &'a Arc<Mutex<SessionState>>,
+    /// Which opening of the source this graph belongs to.
+    opened: u64,
     lockstep: Option<Lockstep>,
 }
 
@@ -366,7 +222,7 @@ impl Parts<'_> {
             Some(audio) => Some(self.sound(&mut graph, audio)?),
             None => None,
         };
-        let (edge, session) = (Edge::auto(MERGE_QUEUE), self.session);
+        let (edge, session) = (Edge::auto(MERGE_QUEUE), (self.session, self.opened));
         match (picture, sound) {
             (Some(picture), Some(sound)) => {
                 let merged = picture
@@ -401,7 +257,7 @@ impl Parts<'_> {
             Err(error) => {
                 tracing::error!(%error, "faces are not measured in this session");
                 let session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
-                let layer = BlindLayer::new(session.opening.order.calibration);
+                let layer = BlindLayer::new(session.calibration());
                 frames.apply("face", self.in_step(layer, Branch::Picture))
             }
         };
@@ -436,7 +292,7 @@ impl Parts<'_> {
 }
 
 fn into_session<T: lsie_graph::Payload>(
-    session: &Arc<Mutex<SessionState>>,
+    (session, opened): (&Arc<Mutex<SessionState>>, u64),
     wrap: impl Fn(T) -> Either<FaceObservation, SoundChunk> + Send + 'static,
 ) -> impl lsie_graph::Sink<In = T> {
     let session = Arc::clone(session);
@@ -444,7 +300,7 @@ fn into_session<T: lsie_graph::Payload>(
         session
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .take(wrap(packet.payload));
+            .take(opened, wrap(packet.payload));
         Ok::<(), NodeError>(())
     })
 }
@@ -455,27 +311,4 @@ fn open_network(
 ) -> Result<Box<dyn lsie_infer::Network>, InferError> {
     let path = models.check(name)?;
     Ok(Box::new(models.runtime()?.open(&path)?))
-}
-
-/// What the picture came as; of a file only the decoder knows, so it counts as its decoded form.
-const fn codec_of(address: &SourceAddress) -> &'static str {
-    match address {
-        SourceAddress::Demo { .. } => "h264",
-        SourceAddress::File { .. } | SourceAddress::Test { .. } => "raw",
-    }
-}
-
-const fn pace_code(pace: Pace) -> &'static str {
-    match pace {
-        Pace::Live => "live",
-        Pace::Paced => "paced",
-        Pace::Fast => "fast",
-    }
-}
-
-fn utc_now() -> UtcMicros {
-    let since = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
-    UtcMicros(since.as_micros() as i64)
 }

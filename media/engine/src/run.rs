@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
-use crossbeam::channel::{Receiver, RecvTimeoutError, TryRecvError, bounded};
+use crossbeam::channel::{Receiver, RecvTimeoutError};
 use lsie_device::{CpuDevice, Device};
 use lsie_infer::{ModelState, ModelStore};
 use lsie_ingest::known_schemes;
@@ -18,16 +17,15 @@ use lsie_schemas::link::{
 use lsie_schemas::observation::CalibrationState;
 use uuid::Uuid;
 
-use crate::error::{EngineError, OpenError};
+use crate::error::EngineError;
 use crate::link::{Inbound, Link, Outbox, open};
-use crate::live::{LiveRun, LiveSettings};
+use crate::live::OpenParts;
+use crate::recovery::{LiveRun, Outcome};
 
 /// How long the server may take to say hello.
 const HELLO_LIMIT: Duration = Duration::from_secs(5);
 /// How often the main loop looks at the session.
 const LOOP_SLICE: Duration = Duration::from_millis(50);
-
-type Opened = Result<LiveRun, OpenError>;
 
 struct Engine {
     outbox: Outbox,
@@ -35,7 +33,6 @@ struct Engine {
     cache_dir: PathBuf,
     device: Arc<dyn Device>,
     session: Option<LiveRun>,
-    opening: Option<(StartSession, Receiver<Opened>)>,
     /// Counters of sessions that are over.
     past: EngineCounters,
     beats: u64,
@@ -61,7 +58,6 @@ fn serve(link: &Link, build_id: &str) -> Result<(), EngineError> {
         cache_dir,
         device: Arc::new(CpuDevice::new()),
         session: None,
-        opening: None,
         past: EngineCounters::default(),
         beats: 0,
     };
@@ -139,10 +135,8 @@ impl Engine {
                 tracing::error!(silence_ms = WATCHDOG_MS, "server is silent, engine ends");
                 break;
             }
-            self.collect_opened();
-            self.collect_ended();
+            self.tend();
         }
-        self.opening = None;
         if let Some(session) = self.session.take() {
             self.close(session);
         }
@@ -163,47 +157,17 @@ impl Engine {
         true
     }
 
-    /// Opens the source on a thread of its own: it may take seconds (the demo is rendered at its first use).
     fn start(&mut self, order: StartSession) {
-        let running = self.session.as_ref().map(|session| session.session_id);
-        let opening = self.opening.as_ref().map(|(order, _)| order.session_id);
-        if let Some(replaced) = running.or(opening) {
+        if let Some(replaced) = self.session.as_ref().map(|session| session.session_id) {
             tracing::warn!(session = %replaced, "a new session replaces the running one");
             self.end(replaced, "replaced");
         }
-        let (tx, rx) = bounded(1);
-        let settings = LiveSettings {
-            order: order.clone(),
+        let parts = OpenParts {
             device: Arc::clone(&self.device),
-            outbox: self.outbox.clone(),
+            models: Arc::clone(&self.models),
+            cache_dir: self.cache_dir.clone(),
         };
-        let (models, cache_dir) = (Arc::clone(&self.models), self.cache_dir.clone());
-        let opener = thread::Builder::new()
-            .name("open-source".into())
-            .spawn(move || {
-                let _ = tx.send(LiveRun::open(settings, &models, &cache_dir));
-            });
-        match opener {
-            Ok(_) => self.opening = Some((order, rx)),
-            Err(error) => self.failed(order.session_id, "thread", &error.to_string()),
-        }
-    }
-
-    fn collect_opened(&mut self) {
-        let Some((order, receiver)) = &self.opening else {
-            return;
-        };
-        let session_id = order.session_id;
-        let opened = match receiver.try_recv() {
-            Ok(opened) => opened,
-            Err(TryRecvError::Empty) => return,
-            Err(TryRecvError::Disconnected) => Err(OpenError::Panicked),
-        };
-        self.opening = None;
-        match opened {
-            Ok(run) => self.session = Some(run),
-            Err(error) => self.failed(session_id, error.code(), &error.to_string()),
-        }
+        self.session = Some(LiveRun::start(order, self.outbox.clone(), parts));
     }
 
     fn failed(&self, session_id: Uuid, code: &str, detail: &str) {
@@ -216,8 +180,6 @@ impl Engine {
     }
 
     fn stimulus(&mut self, session_id: Uuid, stimulus_id: Uuid) {
-        // The session's first words may reach the server before this loop has taken the session over.
-        self.collect_opened();
         let taken = self
             .session
             .as_ref()
@@ -234,15 +196,10 @@ impl Engine {
     }
 
     fn end(&mut self, session_id: Uuid, reason: &str) {
-        let opening = self
-            .opening
-            .take_if(|(order, _)| order.session_id == session_id);
-        let running = self.session.take_if(|run| run.session_id == session_id);
-        let media_ns = match (running, opening) {
-            (Some(session), _) => self.close(session),
-            (None, Some((order, _))) => order.resume_at_ns,
-            (None, None) => return,
+        let Some(session) = self.session.take_if(|run| run.session_id == session_id) else {
+            return;
         };
+        let media_ns = self.close(session);
         self.ended(session_id, reason, media_ns);
     }
 
@@ -256,30 +213,29 @@ impl Engine {
         });
     }
 
-    /// Reports a session whose source came to its end or failed.
-    fn collect_ended(&mut self) {
-        let Some(outcome) = self.session.as_ref().and_then(LiveRun::ended) else {
+    /// Looks after the session's source and reports a session that is over.
+    fn tend(&mut self) {
+        let Some(outcome) = self
+            .session
+            .as_mut()
+            .and_then(|run| run.tend(Instant::now()))
+        else {
             return;
         };
         let Some(session) = self.session.take() else {
             return;
         };
         let session_id = session.session_id;
-        let reason = if session.is_cut_short() {
-            "source_truncated"
-        } else {
-            "end_of_stream"
-        };
         let media_ns = self.close(session);
         match outcome {
-            Ok(()) => self.ended(session_id, reason, media_ns),
-            Err(words) => self.failed(session_id, "source_failed", &words),
+            Outcome::Ended(reason) => self.ended(session_id, reason, media_ns),
+            Outcome::Failed(code, words) => self.failed(session_id, code, &words),
         }
     }
 
     fn close(&mut self, session: LiveRun) -> i64 {
         let (media_ns, counters) = session.finish();
-        self.past = sum(&self.past, &counters);
+        self.past.add(&counters);
         media_ns
     }
 
@@ -288,16 +244,12 @@ impl Engine {
             Some(session) => session.progress(),
             None => (CalibrationState::default(), 0, None),
         };
-        let mut counters = match &self.session {
-            Some(session) => sum(&self.past, &session.counters()),
-            None => self.past.clone(),
-        };
+        let mut counters = self.past.clone();
+        if let Some(session) = &self.session {
+            counters.add(&session.counters());
+        }
         counters.link_drops = self.outbox.dropped();
-        let source_state = match (&self.session, &self.opening) {
-            (Some(session), _) if session.is_playing() => "playing",
-            (Some(_), _) | (None, Some(_)) => "opening",
-            (None, None) => "closed",
-        };
+        let source_state = self.session.as_ref().map_or("closed", LiveRun::state);
         self.outbox.tick(EngineMessage::Heartbeat(EngineHeartbeat {
             seq: self.beats,
             session_id: self.session.as_ref().map(|session| session.session_id),
@@ -308,24 +260,5 @@ impl Engine {
             source_state: Text::cut(source_state),
         }));
         self.beats += 1;
-    }
-}
-
-fn sum(a: &EngineCounters, b: &EngineCounters) -> EngineCounters {
-    EngineCounters {
-        frames_decoded: a.frames_decoded + b.frames_decoded,
-        frames_analysed: a.frames_analysed + b.frames_analysed,
-        frames_dropped: a.frames_dropped + b.frames_dropped,
-        mesh_inferences: a.mesh_inferences + b.mesh_inferences,
-        detector_inferences: a.detector_inferences + b.detector_inferences,
-        frames_without_face: a.frames_without_face + b.frames_without_face,
-        decode_errors: a.decode_errors + b.decode_errors,
-        frames_missing: a.frames_missing + b.frames_missing,
-        audio_blocks: a.audio_blocks + b.audio_blocks,
-        voice_inferences: a.voice_inferences + b.voice_inferences,
-        time_rejects: a.time_rejects + b.time_rejects,
-        segments: a.segments + b.segments,
-        link_drops: a.link_drops + b.link_drops,
-        paced_lags: a.paced_lags + b.paced_lags,
     }
 }

@@ -11,6 +11,7 @@ use crate::gst::file::open_file;
 use crate::gst::pattern::{Pattern, open_pattern};
 use crate::gst::sound::AudioSource;
 use crate::gst::video::VideoSource;
+use crate::pull::host_time_ns;
 use crate::scheme::{Pace, SourceAddress};
 use crate::settings::OpenSettings;
 use crate::watch::{IngestCounters, IngestEvent, Watch};
@@ -77,6 +78,9 @@ pub fn open(url: &str, settings: &OpenSettings) -> Result<Input, IngestError> {
     if let Some(secs) = settings.start_secs {
         address = address.starting_at(secs);
     }
+    if let Some(anchor) = settings.anchor_of(address.pace()) {
+        address = address.starting_at(anchor.pts_at(host_time_ns()) as f64 / 1e9);
+    }
     open_address(address, settings)
 }
 
@@ -94,6 +98,7 @@ pub fn open_address(address: SourceAddress, settings: &OpenSettings) -> Result<I
             fps,
             duration_secs,
             start_secs,
+            fail_after_secs,
             pace,
         } => {
             let pattern = Pattern {
@@ -102,6 +107,7 @@ pub fn open_address(address: SourceAddress, settings: &OpenSettings) -> Result<I
                 fps,
                 duration_secs,
                 start_secs,
+                fail_after_secs,
                 pace,
             };
             open_pattern(pattern, address, settings)

@@ -52,5 +52,5 @@ pub use gst::video::VideoSource;
 pub use input::{Input, InputHandle, InputInfo, PictureInfo, SoundInfo, open, open_address};
 pub use pull::{AccessUnit, PCM_RATE_HZ, PcmBlock, Pull, host_time_ns};
 pub use scheme::{Pace, SchemeHelp, SourceAddress, known_schemes};
-pub use settings::{OpenSettings, Progress, ProgressFn};
+pub use settings::{MediaAnchor, OpenSettings, Progress, ProgressFn};
 pub use watch::{IngestCounters, IngestEvent, Watch};

@@ -65,6 +65,8 @@ pub enum SourceAddress {
         duration_secs: Option<f64>,
         /// Where to begin counting media time, seconds.
         start_secs: f64,
+        /// Fault injection: after so many seconds of pictures (sound, without pictures) an element of the pipeline fails.
+        fail_after_secs: Option<f64>,
         /// `Live` unless the address says otherwise.
         pace: Pace,
     },
@@ -87,8 +89,8 @@ const KNOWN: [SchemeHelp; 3] = [
     },
     SchemeHelp {
         scheme: "test",
-        form: "test:bars ?size=1280x720 &fps=30 &seconds=n &pace=live|paced|fast &start=seconds",
-        help: "colour bars and a tone, generated",
+        form: "test:bars ?size=1280x720 &fps=30 &seconds=n &pace=live|paced|fast &start=seconds &fail_after=seconds",
+        help: "colour bars and a tone, generated; fail_after breaks it on purpose, for tests of what happens then",
     },
     SchemeHelp {
         scheme: "demo",
@@ -199,6 +201,7 @@ fn parse_test(url: &str, place: &str, mut query: Query<'_>) -> Result<SourceAddr
     let fps = query.whole("fps", MAX_TEST_FPS)?.unwrap_or(30);
     let duration_secs = query.secs("seconds")?;
     let start_secs = query.secs("start")?.unwrap_or(0.0);
+    let fail_after_secs = query.secs("fail_after")?;
     let pace = query.pace(Pace::Live)?;
     query.finish()?;
     Ok(SourceAddress::Test {
@@ -207,6 +210,7 @@ fn parse_test(url: &str, place: &str, mut query: Query<'_>) -> Result<SourceAddr
         fps,
         duration_secs,
         start_secs,
+        fail_after_secs,
         pace,
     })
 }
@@ -369,13 +373,14 @@ mod tests {
             }
         );
         assert_eq!(
-            SourceAddress::parse("test:bars?seconds=3&size=64x48&fps=25").unwrap(),
+            SourceAddress::parse("test:bars?seconds=3&size=64x48&fps=25&fail_after=0.5").unwrap(),
             SourceAddress::Test {
                 width: 64,
                 height: 48,
                 fps: 25,
                 duration_secs: Some(3.0),
                 start_secs: 0.0,
+                fail_after_secs: Some(0.5),
                 pace: Pace::Live
             }
         );
@@ -422,6 +427,7 @@ mod tests {
             "test:bars?size=1x1",
             "test:bars?size=99999x2",
             "test:bars?fps=0",
+            "test:bars?fail_after=soon",
             "test:bars?colour=red",
             "demo:singer",
             "demo:presenter?mask=2",

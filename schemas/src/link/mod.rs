@@ -207,6 +207,9 @@ pub struct EngineCounters {
     /// Frames that a regular file promised and that never came, or came not any more because it was cut short.
     #[serde(default)]
     pub frames_missing: u64,
+    /// Times a live source failed and was opened again, or could not be.
+    #[serde(default)]
+    pub source_losses: u64,
     /// Audio blocks received.
     pub audio_blocks: u64,
     /// Voice activity inferences.
@@ -219,6 +222,27 @@ pub struct EngineCounters {
     pub link_drops: u64,
     /// Times a paced file fell behind its own clock by more than one frame.
     pub paced_lags: u64,
+}
+
+impl EngineCounters {
+    /// Adds what another stretch of work counted.
+    pub fn add(&mut self, more: &Self) {
+        self.frames_decoded += more.frames_decoded;
+        self.frames_analysed += more.frames_analysed;
+        self.frames_dropped += more.frames_dropped;
+        self.mesh_inferences += more.mesh_inferences;
+        self.detector_inferences += more.detector_inferences;
+        self.frames_without_face += more.frames_without_face;
+        self.decode_errors += more.decode_errors;
+        self.frames_missing += more.frames_missing;
+        self.source_losses += more.source_losses;
+        self.audio_blocks += more.audio_blocks;
+        self.voice_inferences += more.voice_inferences;
+        self.time_rejects += more.time_rejects;
+        self.segments += more.segments;
+        self.link_drops += more.link_drops;
+        self.paced_lags += more.paced_lags;
+    }
 }
 
 /// Sign of life of the engine.

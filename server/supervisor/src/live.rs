@@ -378,7 +378,9 @@ fn touches_gap(segment: &SegmentMessage, stimulus_time_s: Option<f64>) -> bool {
         return false;
     };
     let lost = |gap: &&GapNote| {
-        gap.reason.as_str() == "engine_restart" && gap.from_s <= t + 5.0 && gap.to_s >= t - 5.0
+        matches!(gap.reason.as_str(), "engine_restart" | "source_recovering")
+            && gap.from_s <= t + 5.0
+            && gap.to_s >= t - 5.0
     };
     segment.gaps.as_slice().iter().any(|gap| lost(&gap))
 }

@@ -8,13 +8,21 @@ const FRAME_NS: i64 = 100_000_000;
 const CHUNK: usize = 1600;
 
 fn assembler(has_audio: bool, capacity: usize) -> (Assembler, Receiver<EngineMessage>) {
+    assembler_with(has_audio, capacity, Patience::File)
+}
+
+fn assembler_with(
+    has_audio: bool,
+    capacity: usize,
+    patience: Patience,
+) -> (Assembler, Receiver<EngineMessage>) {
     let (outbox, sent) = Outbox::for_tests(capacity);
     let settings = AssemblerSettings {
         session_id: Uuid::from_u128(1),
         clock: SessionClock::new(UtcMicros(1_700_000_000_000_000)),
         has_audio,
         has_video: true,
-        patience: Patience::File,
+        patience,
         resume_at_ns: 0,
         planned: Vec::new(),
     };
@@ -72,6 +80,69 @@ fn segments(sent: &Receiver<EngineMessage>) -> Vec<SegmentMessage> {
             _ => None,
         })
         .collect()
+}
+
+#[test]
+fn a_lost_source_leaves_a_gap_that_its_windows_name_and_the_clock_closes() {
+    let (mut assembler, sent) = assembler_with(true, 4096, Patience::Live);
+    for n in 0..=50 {
+        assembler.take(Either::Right(sound(n * FRAME_NS)), 0);
+        show(&mut assembler, frame(n * FRAME_NS, Some(0.8), Some(0.1)));
+    }
+    // A stimulus at 4 s: its window ends at 9 s, when the source is long gone.
+    assembler.stamp(
+        Uuid::from_u128(9),
+        assembler.clock().epoch_secs_at(4_000_000_000),
+    );
+    let host_at = |ns: i64| (5_000_000_000 + ns) as u64;
+    assembler.wait(host_at(8_000_000_000));
+    assert!(!assembler.is_lost());
+    assembler.lose();
+    assembler.lose();
+    assembler.wait(host_at(8_000_000_000));
+    assert!(assembler.is_lost());
+    assert_eq!(segments(&sent).len(), 0);
+    assembler.wait(host_at(12_000_000_000));
+    let closed = segments(&sent);
+    assert_eq!(closed.len(), 1);
+    let epoch_s = assembler.clock().epoch().as_epoch_secs();
+    let lost = |segment: &SegmentMessage| {
+        let gaps = segment.gaps.as_slice().iter();
+        gaps.filter(|gap| gap.reason.as_str() == "source_recovering")
+            .map(|gap| (gap.from_s - epoch_s, gap.to_s - epoch_s))
+            .collect::<Vec<_>>()
+    };
+    let near = |found: &[(f64, f64)], from: f64, to: f64| {
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(
+            (found[0].0 - from).abs() < 1e-3 && (found[0].1 - to).abs() < 1e-3,
+            "{found:?}"
+        );
+    };
+    near(&lost(&closed[0]), 5.0, 9.0);
+
+    show(&mut assembler, frame(20_000_000_000, Some(0.8), Some(0.1)));
+    assert!(!assembler.is_lost());
+    let told: Vec<GapNote> = sent
+        .try_iter()
+        .filter_map(|message| match message {
+            EngineMessage::Gap { gap, .. } => Some(gap),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(told.len(), 1);
+    near(
+        &[(told[0].from_s - epoch_s, told[0].to_s - epoch_s)],
+        5.0,
+        20.0,
+    );
+    for n in 200..=330 {
+        assembler.take(Either::Right(sound(n * FRAME_NS)), 0);
+        show(&mut assembler, frame(n * FRAME_NS, Some(0.8), Some(0.1)));
+    }
+    let grid = segments(&sent);
+    assert_eq!(grid.len(), 1);
+    near(&lost(&grid[0]), 5.0, 20.0);
 }
 
 #[test]

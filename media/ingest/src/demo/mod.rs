@@ -22,7 +22,7 @@ use crate::gst::decoder::{AccessUnitDecoder, DecoderSettings};
 use crate::gst::sound::AudioSource;
 use crate::gst::video::PaceClock;
 use crate::input::{Input, InputInfo, PictureInfo, SoundInfo};
-use crate::pull::PCM_RATE_HZ;
+use crate::pull::{PCM_RATE_HZ, host_time_ns};
 use crate::scheme::{Pace, SourceAddress};
 use crate::settings::OpenSettings;
 use crate::watch::Watch;
@@ -47,9 +47,21 @@ pub(crate) fn open_demo(
     };
     let voice = settings.wants_audio.then(decode_voice).transpose()?;
     let flag = Arc::new(AtomicBool::new(false));
-    let start_frame = frame_at((start_secs * 1e9) as i64);
+    // Loading took its time: an anchored source begins where the clock is by now.
+    let wanted_pts_ns = settings
+        .anchor_of(pace)
+        .map_or((start_secs * 1e9) as i64, |anchor| {
+            anchor.pts_at(host_time_ns()).max(0)
+        });
+    let start_frame = frame_at(wanted_pts_ns);
     let start_pts_ns = frame_pts_ns(start_frame);
-    let clock = PaceClock::starting_now(start_pts_ns);
+    let clock = settings.anchor_of(pace).map_or_else(
+        || PaceClock::starting_now(start_pts_ns),
+        |anchor| PaceClock {
+            start_host_ns: anchor.host_time_ns,
+            start_pts_ns: anchor.pts_ns,
+        },
+    );
     let info = InputInfo {
         address,
         video: clip.as_ref().map(|_| PictureInfo {

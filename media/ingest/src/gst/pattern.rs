@@ -30,6 +30,7 @@ pub(crate) struct Pattern {
     pub(crate) fps: u32,
     pub(crate) duration_secs: Option<f64>,
     pub(crate) start_secs: f64,
+    pub(crate) fail_after_secs: Option<f64>,
     pub(crate) pace: Pace,
 }
 
@@ -48,7 +49,7 @@ pub(crate) fn open_pattern(
         .transpose()?;
     let audio_sink = settings
         .wants_audio
-        .then(|| add_tone(&core, pattern))
+        .then(|| add_tone(&core, pattern, !settings.wants_video))
         .transpose()?;
     core.input_ends();
     core.play()?;
@@ -122,11 +123,26 @@ fn add_bars(core: &PipelineCore, pattern: Pattern) -> Result<gstreamer_app::AppS
         Keeping::Blocking(3)
     };
     let sink = pull_sink(&caps, keeping, pattern.pace == Pace::Paced);
-    core.add_chain(&[&source, sink.upcast_ref()])?;
+    let fault = fault_after(pattern.fail_after_secs, f64::from(pattern.fps))?;
+    core.add_chain(&[&source, &fault, sink.upcast_ref()])?;
     Ok(sink)
 }
 
-fn add_tone(core: &PipelineCore, pattern: Pattern) -> Result<gstreamer_app::AppSink, IngestError> {
+/// Passes everything on; where a fault is wanted, it fails as an element does, in front of that buffer.
+fn fault_after(secs: Option<f64>, rate_hz: f64) -> Result<gst::Element, IngestError> {
+    let identity = make("identity")?;
+    if let Some(secs) = secs {
+        identity.set_property("error-after", buffers(secs * rate_hz));
+    }
+    Ok(identity)
+}
+
+/// `is_alone` without pictures: then the tone is what fails.
+fn add_tone(
+    core: &PipelineCore,
+    pattern: Pattern,
+    is_alone: bool,
+) -> Result<gstreamer_app::AppSink, IngestError> {
     let source = make("audiotestsrc")?;
     source.set_property("is-live", pattern.pace == Pace::Live);
     source.set_property("samplesperbuffer", BLOCK_FRAMES.cast_signed() as i32);
@@ -146,7 +162,10 @@ fn add_tone(core: &PipelineCore, pattern: Pattern) -> Result<gstreamer_app::AppS
         Keeping::Blocking(SOUNDS_WAITING)
     };
     let sink = pull_sink(&caps, keeping, pattern.pace == Pace::Paced);
-    core.add_chain(&[&source, sink.upcast_ref()])?;
+    let fails_after = pattern.fail_after_secs.filter(|_| is_alone);
+    let blocks_hz = f64::from(PCM_RATE_HZ) / BLOCK_FRAMES as f64;
+    let fault = fault_after(fails_after, blocks_hz)?;
+    core.add_chain(&[&source, &fault, sink.upcast_ref()])?;
     Ok(sink)
 }
 

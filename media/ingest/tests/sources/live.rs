@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use lsie_ingest::{IngestError, Pull, known_schemes, open};
+use lsie_ingest::{IngestError, MediaAnchor, Pull, host_time_ns, known_schemes, open};
 
 use crate::making::{CEILING, all_blocks, all_times, one_block, one_frame, settings};
 
@@ -46,6 +46,52 @@ fn a_fast_pattern_has_exactly_its_length() {
         .iter()
         .fold(0.0_f32, |most, value| most.max(value.abs()));
     assert!((0.15..0.25).contains(&loudest), "{loudest}");
+}
+
+#[test]
+fn a_fault_on_purpose_is_a_real_error_after_the_pictures_before_it() {
+    let url = "test:bars?size=64x48&fps=25&pace=fast&fail_after=2";
+    let mut input = open(url, &settings()).unwrap();
+    drop(input.audio.take());
+    let video = input.video.as_mut().unwrap();
+    let mut frames = 0;
+    let error = loop {
+        match video.next(CEILING) {
+            Ok(Pull::Item(_frame)) => frames += 1,
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => break error,
+        }
+    };
+    assert!((48..=50).contains(&frames), "{frames}");
+    assert_eq!(error.code(), "source_failed");
+    assert!(matches!(video.next(CEILING), Ok(Pull::End)));
+
+    let mut settings = settings();
+    settings.wants_video = false;
+    let mut sound = open("test:bars?pace=fast&fail_after=1", &settings).unwrap();
+    assert!(all_blocks(sound.audio.as_mut().unwrap()).is_err());
+}
+
+#[test]
+fn an_anchored_live_source_goes_on_with_the_clock_of_the_host() {
+    for url in ["test:bars?size=64x48", "demo:presenter"] {
+        let mut settings = settings();
+        settings.anchor = Some(MediaAnchor {
+            host_time_ns: host_time_ns() - 3_000_000_000,
+            pts_ns: 100_000_000_000,
+        });
+        let mut input = open(url, &settings).unwrap();
+        drop(input.audio.take());
+        let frame = one_frame(input.video.as_mut().unwrap());
+        let behind_ns = settings.anchor.unwrap().pts_at(frame.host_time_ns()) - frame.pts_ns();
+        assert!(
+            frame.pts_ns() >= 103_000_000_000,
+            "{url} {}",
+            frame.pts_ns()
+        );
+        // Generous: what a loaded machine takes to start a pipeline.
+        assert!(behind_ns.abs() < 3_000_000_000, "{url} {behind_ns}");
+    }
 }
 
 #[test]
