@@ -188,6 +188,9 @@ pub struct VoiceObservation {
     pub rms_dbfs: f32,
     /// Peak level in dB relative to full scale, at least -120.
     pub peak_dbfs: f32,
+    /// Fundamental frequency in Hz, 75 to 600; `None` when unvoiced. For display: the final track may differ.
+    #[serde(default)]
+    pub pitch_hz: Option<f32>,
 }
 
 /// Light copy of the newest observation that crosses the link at display rate.

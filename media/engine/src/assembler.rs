@@ -212,6 +212,9 @@ impl Assembler {
         if !self.settings.has_video {
             self.note_host_offset(chunk.host_offset_ns);
         }
+        for window in &chunk.pitch {
+            self.voice.push_window(*window);
+        }
         for observation in &chunk.voice {
             self.voice.push(*observation);
             self.last_voice = Some(*observation);

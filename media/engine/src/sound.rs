@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use lsie_analysis::voice::{VoiceCounters, VoiceOutput, VoiceStream};
+use lsie_analysis::voice::{VoiceCounters, VoiceOutput, VoiceStream, WindowPitch};
 use lsie_graph::{Emitter, Layer, MediaTime, NodeError, Packet};
 use lsie_ingest::PcmBlock;
 use lsie_kernels::audio::{ResampleError, Resampler};
@@ -19,6 +19,8 @@ pub(crate) struct SoundChunk {
     pub(crate) samples: Arc<[i16]>,
     /// Observations completed by it.
     pub(crate) voice: Vec<VoiceObservation>,
+    /// Pitch of whole windows completed by it.
+    pub(crate) pitch: Vec<WindowPitch>,
 }
 
 /// Shows what the layer has done.
@@ -104,12 +106,13 @@ impl SoundLayer {
             .unwrap_or_default()
             .saturating_add(self.produced * NS_PER_SAMPLE);
         self.produced += i64::try_from(self.scratch.len()).unwrap_or(i64::MAX);
-        let mut voice = Vec::new();
-        self.voice.push(&self.scratch, pts_ns, |output| {
-            if let VoiceOutput::Observation(observation) = output {
-                voice.push(observation);
-            }
-        });
+        let (mut voice, mut pitch) = (Vec::new(), Vec::new());
+        self.voice
+            .push(&self.scratch, pts_ns, |output| match output {
+                VoiceOutput::Observation(observation) => voice.push(observation),
+                VoiceOutput::Window(window) => pitch.push(window),
+                VoiceOutput::Started { .. } | VoiceOutput::Ended { .. } => {}
+            });
         *self.meter.lock().unwrap_or_else(PoisonError::into_inner) = self.voice.counters();
         out.emit(
             MediaTime(pts_ns),
@@ -118,6 +121,7 @@ impl SoundLayer {
                 host_offset_ns: self.host_offset_ns,
                 samples: Arc::from(self.scratch.as_slice()),
                 voice,
+                pitch,
             },
         );
         self.scratch.clear();

@@ -319,6 +319,18 @@ pub struct VoiceSummary {
     pub rms_dbfs: f64,
     /// Largest sample, dB relative to full scale.
     pub peak_dbfs: f64,
+    /// Pitch of a whole grid window; `None` for others.
+    #[serde(default)]
+    pub pitch: Option<PitchSummary>,
+}
+
+/// Pitch over a window (math 10.2).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PitchSummary {
+    /// Seconds with voice.
+    pub voiced_s: f64,
+    /// Mean fundamental frequency of them, Hz; `None` without any.
+    pub mean_hz: Option<f64>,
 }
 
 /// One closed 30 s window with everything derived from it.

@@ -1,7 +1,7 @@
 //! `lsie serve` and `lsie engine`: the two processes.
 
 use std::io::{IsTerminal as _, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -126,7 +126,7 @@ fn open_store(state_dir: &Path) -> Result<Store> {
 }
 
 fn supervisor_settings(config: &Config) -> Result<SupervisorSettings> {
-    let program = std::env::current_exe().context("finding our own binary")?;
+    let program = own_binary().context("finding our own binary")?;
     let cache_dir = settings::cache_dir(&config.engine.cache_dir)?;
     Ok(SupervisorSettings {
         engine: EngineSettings {
@@ -151,19 +151,26 @@ fn supervisor_settings(config: &Config) -> Result<SupervisorSettings> {
     })
 }
 
+/// The very file that runs, also after another one took its name: a rebuilt binary must not become the engine of an older
+/// server.
+fn own_binary() -> std::io::Result<PathBuf> {
+    let running = PathBuf::from("/proc/self/exe");
+    if running.exists() {
+        return Ok(running);
+    }
+    std::env::current_exe()
+}
+
 /// Identity of this build: version plus size and time of the binary, which both processes share.
 fn build_id() -> String {
-    let stamp = std::env::current_exe()
-        .and_then(std::fs::metadata)
-        .ok()
-        .map(|data| {
-            let modified = data
-                .modified()
-                .ok()
-                .and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok())
-                .unwrap_or_default();
-            format!("{:x}-{:x}", data.len(), modified.as_nanos())
-        });
+    let stamp = own_binary().and_then(std::fs::metadata).ok().map(|data| {
+        let modified = data
+            .modified()
+            .ok()
+            .and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok())
+            .unwrap_or_default();
+        format!("{:x}-{:x}", data.len(), modified.as_nanos())
+    });
     format!(
         "{}+{}",
         env!("CARGO_PKG_VERSION"),
@@ -203,6 +210,8 @@ pub(crate) fn start_log(config: &LogConfig) {
 pub(crate) fn engine(log: &LogConfig) -> Result<()> {
     use std::os::fd::AsFd as _;
     start_log(log);
+    // Started by way of /proc/self/exe, it would be listed as "exe". Only a name: where it cannot be set, nothing is lost.
+    let _ = std::fs::write("/proc/self/comm", "lsie-engine");
     let link = std::io::stdin()
         .as_fd()
         .try_clone_to_owned()

@@ -230,6 +230,7 @@ fn segments_are_inserted_once_and_read_back_whole() {
         speech_s: Some(3.5),
         rms_dbfs: f64::NEG_INFINITY,
         peak_dbfs: -3.0,
+        pitch: None,
     });
     grid.gaps = vec![GapNote {
         from_s: 1_775_037_601.5,

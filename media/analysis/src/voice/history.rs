@@ -6,15 +6,20 @@ use lsie_schemas::link::VoiceSummary;
 use lsie_schemas::observation::VoiceObservation;
 
 use super::level::{FLOOR_DBFS, decibels};
+use super::pitch::WindowPitch;
 use super::stream::OBSERVATION_NS;
 
 /// 90 s of chunks, as much as the sample ring holds.
 const CAPACITY: usize = 2813;
 
+/// Windows whose pitch is kept: those the observations reach back to.
+const WINDOWS: usize = 4;
+
 /// The last 90 s of observations. When full, the oldest one goes (counted).
 #[derive(Debug, Default)]
 pub struct VoiceHistory {
     observations: VecDeque<VoiceObservation>,
+    windows: VecDeque<WindowPitch>,
     forgotten: u64,
 }
 
@@ -23,8 +28,17 @@ impl VoiceHistory {
     pub fn new() -> Self {
         VoiceHistory {
             observations: VecDeque::with_capacity(CAPACITY),
+            windows: VecDeque::with_capacity(WINDOWS),
             forgotten: 0,
         }
+    }
+
+    /// Adds the pitch of a whole window; only the newest four are kept.
+    pub fn push_window(&mut self, window: WindowPitch) {
+        if self.windows.len() == WINDOWS {
+            self.windows.pop_front();
+        }
+        self.windows.push_back(window);
     }
 
     /// Adds an observation, newer than those before it.
@@ -43,7 +57,8 @@ impl VoiceHistory {
 
     /// Speech and level over `[from_ns, to_ns)` of media time, by chunks whose middle lies inside; `None` without any.
     ///
-    /// Seconds of speech are `None` unless every chunk was judged by the network.
+    /// Seconds of speech are `None` unless every chunk was judged by the network; the pitch is `None` unless a whole window
+    /// was analysed that starts at `from_ns`.
     pub fn summary(&self, from_ns: i64, to_ns: i64) -> Option<VoiceSummary> {
         let (mut count, mut speaking, mut judged) = (0_u32, 0_u32, 0_u32);
         let (mut power, mut peak_dbfs) = (0.0_f64, FLOOR_DBFS);
@@ -66,6 +81,11 @@ impl VoiceHistory {
             speech_s: (judged == count).then(|| f64::from(speaking) * chunk_secs),
             rms_dbfs: f64::from(decibels((power / f64::from(count)).sqrt())),
             peak_dbfs: f64::from(peak_dbfs),
+            pitch: self
+                .windows
+                .iter()
+                .find(|window| window.start_ns == from_ns)
+                .map(|window| window.summary),
         })
     }
 }
@@ -81,6 +101,7 @@ mod tests {
             speaking: probability.is_some_and(|probability| probability > 0.5),
             rms_dbfs,
             peak_dbfs: rms_dbfs + 3.0,
+            pitch_hz: None,
         }
     }
 

@@ -1,7 +1,8 @@
-//! Voice activity and level of one 16 kHz mono stream.
+//! Voice activity, level and pitch of one 16 kHz mono stream.
 //!
 //! ```text
 //! s16 at 16 kHz ─▶ chunks of 512 ─┬─▶ level meter ──────────────────▶ VoiceOutput::Observation (32 ms each)
+//!                                 ├─▶ pitch, a stream per 30 s ─────▶ the same, and VoiceOutput::Window (30 s each)
 //!                                 └─▶ Silero network ─▶ hysteresis ─▶ VoiceOutput::Started / Ended
 //! ```
 //!
@@ -10,12 +11,14 @@
 mod history;
 mod hysteresis;
 mod level;
+mod pitch;
 mod silero;
 mod stream;
 
 pub use history::VoiceHistory;
 pub use hysteresis::VoiceSettings;
 pub use level::{FLOOR_DBFS, Level};
+pub use pitch::{WindowPitch, summary as pitch_summary};
 pub use silero::VoiceUnavailable;
 pub use stream::{VoiceCounters, VoiceOutput, VoiceStream};
 

@@ -6,6 +6,7 @@ use lsie_schemas::observation::VoiceObservation;
 
 use super::hysteresis::{Change, Hysteresis, VoiceSettings};
 use super::level::Level;
+use super::pitch::{PitchWindows, WindowPitch};
 use super::silero::{Silero, VoiceUnavailable};
 use super::{CHUNK_NS, SAMPLE_NS, VOICE_CHUNK_SAMPLES};
 
@@ -25,8 +26,10 @@ pub enum VoiceOutput {
         /// Media time, nanoseconds.
         pts_ns: i64,
     },
-    /// Level and probability of one chunk; `pts_ns` is its end.
+    /// Level, probability and pitch of one chunk; `pts_ns` is its end.
     Observation(VoiceObservation),
+    /// The pitch of a whole window of 30 s.
+    Window(WindowPitch),
 }
 
 /// What has happened on a stream so far.
@@ -49,6 +52,7 @@ pub struct VoiceCounters {
 pub struct VoiceStream {
     silero: Result<Silero, VoiceUnavailable>,
     hysteresis: Hysteresis,
+    pitch: PitchWindows,
     chunk: [f32; VOICE_CHUNK_SAMPLES],
     filled: usize,
     /// Media time of the next sample; unknown before the first block.
@@ -80,6 +84,7 @@ impl VoiceStream {
         VoiceStream {
             silero,
             hysteresis: Hysteresis::new(settings),
+            pitch: PitchWindows::default(),
             chunk: [0.0; VOICE_CHUNK_SAMPLES],
             filled: 0,
             next_pts_ns: None,
@@ -115,6 +120,10 @@ impl VoiceStream {
             for (place, sample) in room.iter_mut().zip(rest) {
                 *place = f32::from(*sample) / 32768.0;
             }
+            let piece = rest.get(..taken).unwrap_or_default();
+            self.pitch.push(piece, next_pts_ns, |window| {
+                report(VoiceOutput::Window(window));
+            });
             rest = rest.get(taken..).unwrap_or_default();
             self.filled += taken;
             next_pts_ns = next_pts_ns.saturating_add(SAMPLE_NS * i64::from(taken as u16));
@@ -140,6 +149,7 @@ impl VoiceStream {
             speaking: self.hysteresis.is_speaking(),
             rms_dbfs: level.rms_dbfs,
             peak_dbfs: level.peak_dbfs,
+            pitch_hz: self.pitch.now_hz(),
         }));
         if self.silero.is_err() {
             // The network failed just now: speech must not stay on for ever.

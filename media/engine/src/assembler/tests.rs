@@ -70,6 +70,7 @@ fn sound(pts_ns: i64) -> SoundChunk {
         host_offset_ns: 0,
         samples: vec![1; CHUNK].into(),
         voice: Vec::new(),
+        pitch: Vec::new(),
     }
 }
 

@@ -140,9 +140,11 @@ fn show_readback(r: &LiveReadback) -> String {
                 || MISSING.to_owned(),
                 |v| {
                     format!(
-                        "{} at {:.0} dBFS",
+                        "{} at {:.0} dBFS{}",
                         if v.speaking { "speaking" } else { "silent" },
-                        v.rms_dbfs
+                        v.rms_dbfs,
+                        v.pitch_hz
+                            .map_or_else(String::new, |hz| format!(", pitch {hz:.0} Hz"))
                     )
                 },
             ),

@@ -1,12 +1,13 @@
 //! The media process is killed while a session runs: the server answers throughout, the session goes on.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::time::Duration;
 
 use lsie_schemas::time::UtcMicros;
 use serde_json::Value;
 
-use crate::server::{CEILING, MEDIA_CEILING, Place, Server, kill, runs, wait};
+use crate::server::{CEILING, MEDIA_CEILING, Place, Server, kill, lsie_at, runs, wait};
 
 fn instant(value: &Value) -> UtcMicros {
     UtcMicros::parse(value.as_str().unwrap()).unwrap()
@@ -108,4 +109,25 @@ fn an_encounter_that_was_being_measured_is_committed_once_as_a_gap_and_teaches_n
     assert_eq!(server.encounters(&session), rows);
     assert_eq!(server.posteriors(), before);
     server.stop();
+}
+
+#[test]
+fn an_engine_comes_back_from_the_same_build_after_the_binary_was_replaced() {
+    let place = Place::new();
+    let program = place.root().join("lsie");
+    fs::copy(env!("CARGO_BIN_EXE_lsie"), &program).unwrap();
+    let server = Server::start_as(lsie_at(&program), &place, &["--port", "0"], &[]);
+    let engine = server.engine_pid();
+    // As a build does it: the new file takes the name, the old one runs on without.
+    let newer = place.root().join("newer");
+    fs::write(&newer, "#!/bin/sh\nexit 1\n").unwrap();
+    fs::rename(&newer, &program).unwrap();
+    kill(engine);
+    wait("another engine is up", CEILING, || {
+        let engine_now = server.get("/api/v2/status")["engine"].clone();
+        let is_other = engine_now["pid"].as_u64() != Some(u64::from(engine));
+        (engine_now["state"] == "ok" && is_other).then_some(())
+    });
+    let name = fs::read_to_string(format!("/proc/{}/comm", server.engine_pid())).unwrap();
+    assert_eq!(name.trim(), "lsie-engine");
 }

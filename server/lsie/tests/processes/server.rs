@@ -50,7 +50,12 @@ impl Place {
 
 /// Our binary with the models of this machine and nothing else of the caller's settings.
 pub(crate) fn lsie() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_lsie"));
+    lsie_at(Path::new(env!("CARGO_BIN_EXE_lsie")))
+}
+
+/// As [`lsie`], from another place.
+pub(crate) fn lsie_at(program: &Path) -> Command {
+    let mut command = Command::new(program);
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("LSIE_")) {
         command.env_remove(name);
     }
@@ -95,12 +100,22 @@ impl Server {
 
     /// Starts with the given port options and waits for its address only.
     pub(crate) fn start_on(place: &Place, port: &[&str], options: &[&str]) -> Self {
+        Self::start_as(lsie(), place, port, options)
+    }
+
+    /// As [`Server::start_on`], with a program of the caller's.
+    pub(crate) fn start_as(
+        mut program: Command,
+        place: &Place,
+        port: &[&str],
+        options: &[&str],
+    ) -> Self {
         let log = File::options()
             .create(true)
             .append(true)
             .open(place.log())
             .unwrap();
-        let mut child = lsie()
+        let mut child = program
             .args(options)
             .arg("serve")
             .args(port)
