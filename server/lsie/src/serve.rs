@@ -112,17 +112,31 @@ fn open_store(state_dir: &Path) -> Result<Store> {
         UtcMicros(since.as_micros() as i64),
     );
     store.map_err(|error| {
-        let hint = match &error {
-            StoreError::AlreadyOpen { .. } => {
-                "\n  use that server, stop it, or name another folder with --state-dir"
-            }
-            _ => "",
-        };
         anyhow::anyhow!(
-            "opening the store in {}: {error}{hint}",
-            state_dir.display()
+            "opening the store in {}: {error}{}",
+            state_dir.display(),
+            next_step(&error)
         )
     })
+}
+
+/// What the operator can do about a store that does not open.
+fn next_step(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::AlreadyOpen { .. } => {
+            "\n  use that server, stop it, or name another folder with --state-dir"
+        }
+        // A full disk refuses the write-ahead log's files first, which SQLite reports as a failure of input or output.
+        StoreError::StoreFull | StoreError::Database(_) => {
+            "\n  free space on that disk (`df -h`), or name a folder on another one with --state-dir"
+        }
+        StoreError::Folder { source, .. }
+            if source.kind() == std::io::ErrorKind::StorageFull =>
+        {
+            "\n  the disk is full: free space (`df -h`), or name a folder on another one with --state-dir"
+        }
+        _ => "",
+    }
 }
 
 fn supervisor_settings(config: &Config) -> Result<SupervisorSettings> {
