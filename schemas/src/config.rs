@@ -108,6 +108,8 @@ impl Default for EngineConfig {
 pub struct SessionConfig {
     /// Seconds a closed encounter waits for an attestation when no speech model can judge it.
     pub attest_wait_s: f64,
+    /// Seconds the media process has to stamp a stimulus before it fails as `not_stamped`.
+    pub stamp_wait_s: f64,
     /// Name of this installation in ledgers and posterior deltas.
     pub client_id: String,
 }
@@ -116,6 +118,7 @@ impl Default for SessionConfig {
     fn default() -> Self {
         Self {
             attest_wait_s: 30.0,
+            stamp_wait_s: 10.0,
             client_id: "desktop-app".into(),
         }
     }

@@ -5,11 +5,17 @@
 mod encounter;
 mod experiment;
 mod health;
+mod intake;
+mod physiology;
+mod readout;
 mod session;
 mod state;
 
 pub use encounter::*;
 pub use experiment::*;
 pub use health::*;
+pub use intake::*;
+pub use physiology::*;
+pub use readout::*;
 pub use session::*;
 pub use state::*;

@@ -1,14 +1,17 @@
 //! Server-sent events: the whole state on connect, then each part when it changes, a keep-alive each second.
 //!
+//! A reader that comes back with `Last-Event-ID` is sent every part but the one it still holds, and no reader is sent the
+//! same part twice in a row: a mark without a change is no event (api 5).
+//!
 //! Slow readers lose nothing that matters: changes are marks, not payloads, and a lagging reader is sent the newest state
 //! of every part.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
@@ -17,6 +20,7 @@ use lsie_supervisor::Supervisor;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
+const LAST_EVENT_ID: &str = "last-event-id";
 const KEEP_ALIVE: Duration = Duration::from_secs(1);
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -24,15 +28,18 @@ struct Reader {
     supervisor: Supervisor,
     changes: Receiver<EventType>,
     due: VecDeque<EventType>,
+    /// Identity of each part as the reader holds it.
+    held: BTreeMap<EventType, String>,
 }
 
 /// `GET /api/v1/operator/state/events`.
-pub(crate) async fn stream(State(supervisor): State<Supervisor>) -> Response {
+pub(crate) async fn stream(State(supervisor): State<Supervisor>, headers: HeaderMap) -> Response {
     let changes = supervisor.changes();
     let reader = Reader {
         supervisor,
         changes,
         due: EventType::ALL.into(),
+        held: held(&headers),
     };
     let events = stream::unfold(reader, |mut reader| async move {
         let event = reader.next().await?;
@@ -46,11 +53,26 @@ pub(crate) async fn stream(State(supervisor): State<Supervisor>) -> Response {
     (headers, Sse::new(events).keep_alive(keep_alive)).into_response()
 }
 
+/// What a returning reader says it was sent last; anything that is no identity of ours holds nothing.
+fn held(headers: &HeaderMap) -> BTreeMap<EventType, String> {
+    let last = headers
+        .get(LAST_EVENT_ID)
+        .and_then(|value| value.to_str().ok());
+    let kind = last
+        .and_then(|id| id.split_once(':'))
+        .and_then(|(name, _)| EventType::ALL.into_iter().find(|kind| kind.name() == name));
+    kind.zip(last.map(str::to_owned)).into_iter().collect()
+}
+
 impl Reader {
     async fn next(&mut self) -> Option<Event> {
         loop {
             while let Some(kind) = self.due.pop_front() {
                 if let Ok(envelope) = self.supervisor.event(kind).await {
+                    if self.held.get(&kind) == Some(&envelope.event_id) {
+                        continue;
+                    }
+                    self.held.insert(kind, envelope.event_id.clone());
                     let data = serde_json::to_string(&envelope).ok()?;
                     return Some(
                         Event::default()

@@ -2,10 +2,13 @@
 
 use axum::Json;
 use lsie_schemas::api::{
-    Alert, AttestAccepted, AttestRequest, Encounter, EncounterV2, EventEnvelope, ExperimentDetail,
-    ExperimentSummary, Health, LifecycleAccepted, LiveReadback, Overview, Physiology, Problem,
-    Session, SessionCreate, SessionEnd, StateBootstrap, Status, StimulusAccepted, StimulusRequest,
+    Alert, AttestAccepted, AttestRequest, ChunkAccepted, CoModulationLogRow, Encounter,
+    EncounterV2, EventEnvelope, ExperimentDetail, ExperimentReadout, ExperimentSummary, Health,
+    LifecycleAccepted, LiveReadback, Overview, Physiology, PhysiologyLogRow, PhysiologyV2,
+    PlatformEvent, PlatformEventAccepted, Problem, Session, SessionCreate, SessionEnd,
+    StateBootstrap, Status, StimulusAccepted, StimulusRequest,
 };
+use lsie_schemas::contract::PhysiologicalChunkEvent;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
@@ -139,6 +142,18 @@ pub const OPERATIONS: &[Operation] = &[
         &[],
     ),
     get(
+        "/api/v1/physiology/{id}",
+        "Stored physiology of a session: newest per person, or with series=true oldest first.",
+        Some(of::<Vec<PhysiologyLogRow>>),
+        &["series", "limit"],
+    ),
+    get(
+        "/api/v1/comodulation/{id}",
+        "Stored co-modulation windows of a session, newest first.",
+        Some(of::<Vec<CoModulationLogRow>>),
+        &["limit"],
+    ),
+    get(
         "/api/v1/operator/alerts",
         "Alerts, newest first.",
         Some(of::<Vec<Alert>>),
@@ -192,6 +207,30 @@ pub const OPERATIONS: &[Operation] = &[
         Some(of::<Vec<EncounterV2>>),
         &["limit", "before_utc"],
     ),
+    get(
+        "/api/v2/sessions/{id}/physiology",
+        "Newest physiology with the state of each person's data and the interval of the index.",
+        Some(of::<PhysiologyV2>),
+        &[],
+    ),
+    post(
+        "/api/v2/sessions/{id}/events",
+        "Take a platform event; a follow is linked to the stimuli it may be owed to.",
+        Some(of::<PlatformEvent>),
+        Some(of::<PlatformEventAccepted>),
+    ),
+    post(
+        "/api/v2/physiology/chunks",
+        "Take a wearable chunk; it stays in memory, scalars go with the segments.",
+        Some(of::<PhysiologicalChunkEvent>),
+        Some(of::<ChunkAccepted>),
+    ),
+    get(
+        "/api/v2/experiments/{id}/readout",
+        "What to expect of each arm: probability of being best, loss, interval, and off-policy estimates.",
+        Some(of::<ExperimentReadout>),
+        &[],
+    ),
     post(
         "/api/v2/alerts/{id}/acknowledge",
         "Mark an alert as seen.",
@@ -243,10 +282,10 @@ fn describe(operation: &Operation, problem: &Value, generator: &mut SchemaGenera
         .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
         .collect();
     parameters.extend(operation.parameters.iter().map(|name| {
-        let kind = if *name == "limit" {
-            "integer"
-        } else {
-            "string"
+        let kind = match *name {
+            "limit" => "integer",
+            "series" => "boolean",
+            _ => "string",
         };
         json!({ "name": name, "in": "query", "required": false, "schema": { "type": kind } })
     }));

@@ -4,6 +4,7 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use lsie_schemas::api::Problem;
+use lsie_schemas::contract::FieldError;
 use lsie_store::StoreError;
 use lsie_supervisor::SupervisorError;
 use serde_json::{Value, json};
@@ -40,6 +41,26 @@ pub(crate) fn unprocessable(
             detail: json!([{ "type": kind, "loc": place, "msg": message }]),
             code: "validation_failed".into(),
             hint: hint.map(str::to_owned),
+        }),
+    }
+}
+
+/// A 422 that names every defect of a closed contract; the content is not repeated.
+pub(crate) fn defects(faults: &[FieldError]) -> Refusal {
+    let list: Vec<Value> = faults
+        .iter()
+        .map(|fault| {
+            let place = fault.path.split('.').filter(|part| !part.is_empty());
+            let place: Vec<&str> = std::iter::once("body").chain(place).collect();
+            json!({ "type": fault.code, "loc": place, "msg": fault.message })
+        })
+        .collect();
+    Refusal {
+        status: StatusCode::UNPROCESSABLE_ENTITY,
+        body: Box::new(Problem {
+            detail: Value::Array(list),
+            code: "validation_failed".into(),
+            hint: None,
         }),
     }
 }
@@ -98,9 +119,9 @@ fn status_of(error: &SupervisorError) -> StatusCode {
         | SupervisorError::EncounterOpen(_)
         | SupervisorError::NothingToAttest => StatusCode::CONFLICT,
         SupervisorError::Store(error) => store_status(error),
-        SupervisorError::EngineUnavailable(_) | SupervisorError::Stopping => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        SupervisorError::EngineUnavailable(_)
+        | SupervisorError::NotStamped(_)
+        | SupervisorError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

@@ -7,17 +7,20 @@ use axum::http::StatusCode;
 use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
 use lsie_schemas::api::{
-    Alert, AttestAccepted, AttestRequest, Encounter, EncounterV2, ExperimentDetail,
-    ExperimentSummary, Health, LifecycleAccepted, LiveReadback, Overview, Physiology, Session,
-    SessionCreate, SessionEnd, StateBootstrap, Status, StimulusAccepted, StimulusRequest,
+    Alert, AttestAccepted, AttestRequest, ChunkAccepted, CoModulationLogRow, Encounter,
+    EncounterV2, ExperimentDetail, ExperimentReadout, ExperimentSummary, Health, LifecycleAccepted,
+    LiveReadback, Overview, Physiology, PhysiologyLogRow, PhysiologyV2, PlatformEvent,
+    PlatformEventAccepted, Session, SessionCreate, SessionEnd, StateBootstrap, Status,
+    StimulusAccepted, StimulusRequest,
 };
+use lsie_schemas::contract::{Contract as _, PhysiologicalChunkEvent};
 use lsie_supervisor::Supervisor;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::extract::{Body, Parameters, SessionPath, TextPath, instant, limit};
 use crate::guard::{Guard, enforce};
-use crate::problem::{Refusal, problem};
+use crate::problem::{Refusal, defects, problem};
 use crate::{events, metrics, openapi, page};
 
 type Answer<T> = Result<Json<T>, Refusal>;
@@ -27,6 +30,7 @@ struct Paging {
     limit: Option<u32>,
     before_utc: Option<String>,
     since_utc: Option<String>,
+    series: Option<bool>,
 }
 
 /// Every route behind the guard.
@@ -75,6 +79,8 @@ fn operator_routes() -> Router<Supervisor> {
         .route("/api/v1/operator/experiments/{id}", get(experiment))
         .route("/api/v1/operator/health", get(health))
         .route("/api/v1/operator/alerts", get(alerts))
+        .route("/api/v1/physiology/{id}", get(physiology_log))
+        .route("/api/v1/comodulation/{id}", get(comodulation_log))
 }
 
 fn v2_routes() -> Router<Supervisor> {
@@ -84,6 +90,10 @@ fn v2_routes() -> Router<Supervisor> {
         .route("/api/v2/sessions/{id}/attest", post(attest))
         .route("/api/v2/sessions/{id}/readback", get(readback))
         .route("/api/v2/sessions/{id}/encounters", get(encounters_v2))
+        .route("/api/v2/sessions/{id}/physiology", get(physiology_v2))
+        .route("/api/v2/sessions/{id}/events", post(platform_event))
+        .route("/api/v2/physiology/chunks", post(physiological_chunk))
+        .route("/api/v2/experiments/{id}/readout", get(readout))
         .route("/api/v2/alerts/{id}/acknowledge", post(acknowledge))
         .route("/api/v2/engine/reset", post(reset_engine))
 }
@@ -173,6 +183,55 @@ async fn physiology(
     SessionPath(id): SessionPath,
 ) -> Answer<Physiology> {
     Ok(Json(supervisor.physiology(id).await?))
+}
+
+async fn physiology_v2(
+    State(supervisor): State<Supervisor>,
+    SessionPath(id): SessionPath,
+) -> Answer<PhysiologyV2> {
+    Ok(Json(supervisor.physiology_v2(id).await?))
+}
+
+async fn physiology_log(
+    State(supervisor): State<Supervisor>,
+    SessionPath(id): SessionPath,
+    Parameters(query): Parameters<Paging>,
+) -> Answer<Vec<PhysiologyLogRow>> {
+    let series = query.series.unwrap_or(false);
+    let limit = limit(query.limit, 500, 5000)?;
+    Ok(Json(supervisor.physiology_log(id, series, limit).await?))
+}
+
+async fn comodulation_log(
+    State(supervisor): State<Supervisor>,
+    SessionPath(id): SessionPath,
+    Parameters(query): Parameters<Paging>,
+) -> Answer<Vec<CoModulationLogRow>> {
+    let limit = limit(query.limit, 100, 2000)?;
+    Ok(Json(supervisor.comodulation_log(id, limit).await?))
+}
+
+async fn platform_event(
+    State(supervisor): State<Supervisor>,
+    SessionPath(id): SessionPath,
+    Body(body): Body<PlatformEvent>,
+) -> Answer<PlatformEventAccepted> {
+    Ok(Json(supervisor.platform_event(id, body).await?))
+}
+
+async fn physiological_chunk(
+    State(supervisor): State<Supervisor>,
+    Body(body): Body<Value>,
+) -> Answer<ChunkAccepted> {
+    let chunk = PhysiologicalChunkEvent::from_json(&body).map_err(|faults| defects(&faults))?;
+    Ok(Json(supervisor.physiological_chunk(chunk).await?))
+}
+
+async fn readout(
+    State(supervisor): State<Supervisor>,
+    TextPath(id): TextPath,
+) -> Answer<ExperimentReadout> {
+    Ok(Json(supervisor.experiment_readout(&id).await?))
 }
 
 async fn experiments(State(supervisor): State<Supervisor>) -> Answer<Vec<ExperimentSummary>> {

@@ -75,6 +75,7 @@ pub use write::encounter::{
 };
 pub use write::experiment::{ArmDeleted, ArmPatch, Beta, NewArm, NewExperiment};
 pub use write::operation::{ANSWER_LIFETIME_MICROS, LiveState, NewAlert, Remembered};
+pub use write::physiology::{CoModulationRecord, PhysiologyRecord};
 pub use write::segment::{EvaluationRecord, MetricsRecord, NewGap, SegmentRecord, WindowKind};
 pub use write::session::{NewDecision, NewSession, SessionCreated, SessionEnded};
 pub use write::stimulus::{NewStimulus, StimulusRecorded, StimulusState};

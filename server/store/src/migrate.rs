@@ -28,6 +28,8 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration::Sql(include_str!("migrations/0001_core.sql")),
     Migration::Sql(include_str!("migrations/0002_attribution.sql")),
     Migration::Code(seed::insert_greeting_experiment),
+    Migration::Sql(include_str!("migrations/0004_physiology.sql")),
+    Migration::Sql(include_str!("migrations/0005_propensity.sql")),
 ];
 
 /// What migrating found and did.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use lsie_schemas::api::{AlertKind, SessionStatus, Severity};
 use lsie_schemas::contract::{
-    AcousticMetrics, BanditDecisionSnapshot, SemanticMethod, SemanticReason, StimulusDefinition,
+    AcousticMetrics, AttributionScore, BanditDecisionSnapshot, CoModulationNullReason,
+    PhysiologicalSnapshot, SemanticMethod, SemanticReason, StimulusDefinition, SubjectRole,
 };
 use lsie_schemas::id::SegmentId;
 use lsie_schemas::link::GapNote;
@@ -17,6 +18,78 @@ use crate::write::experiment::Beta;
 use crate::write::operation::LiveState;
 use crate::write::segment::WindowKind;
 use crate::write::stimulus::StimulusState;
+
+/// A stored snapshot of one person.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PhysiologyRow {
+    /// Row number.
+    pub id: i64,
+    /// Session.
+    pub session_id: Uuid,
+    /// Segment it was attached to.
+    pub segment_id: SegmentId,
+    /// Person.
+    pub role: SubjectRole,
+    /// Values as they were when stored.
+    pub snapshot: PhysiologicalSnapshot,
+    /// When they were derived.
+    pub created_at: UtcMicros,
+}
+
+/// A stored window of co-modulation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CoModulationRow {
+    /// Row number.
+    pub id: i64,
+    /// Session.
+    pub session_id: Uuid,
+    /// Window start, exclusive.
+    pub window_start: UtcMicros,
+    /// Window end, inclusive.
+    pub window_end: UtcMicros,
+    /// Length of the window.
+    pub window_minutes: u32,
+    /// Index in [-1, 1], or why there is none.
+    pub index: Result<f64, CoModulationNullReason>,
+    /// 95 % interval of the index.
+    pub interval: Option<(f64, f64)>,
+    /// Minutes with both people.
+    pub n_paired: u32,
+    /// Paired share of the minutes that have anyone.
+    pub coverage_ratio: f64,
+    /// Paired share of the ten minutes.
+    pub window_coverage: f64,
+    /// Mean RMSSD of the streamer, ms.
+    pub streamer_rmssd_mean: Option<f64>,
+    /// Mean RMSSD of the operator, ms.
+    pub operator_rmssd_mean: Option<f64>,
+    /// When it was computed.
+    pub created_at: UtcMicros,
+}
+
+/// An event of the attribution ledger, as linking needs it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LedgerEventRow {
+    /// Ledger id.
+    pub event_id: Uuid,
+    /// Instant lags are counted from.
+    pub event_time: UtcMicros,
+    /// Whether an outcome is linked already.
+    pub has_outcome: bool,
+    /// Its scores without an outcome.
+    pub unowed_scores: Vec<AttributionScore>,
+}
+
+/// An applied encounter, as policies are judged by it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoggedChoiceRow {
+    /// Arm shown.
+    pub arm: String,
+    /// Reward in [0, 1].
+    pub reward: Option<f64>,
+    /// Probability with which the arm had been chosen.
+    pub propensity: Option<f64>,
+}
 
 /// A session with its read-outs.
 #[derive(Debug, Clone, PartialEq)]
@@ -191,7 +264,7 @@ pub struct EncounterRow {
     pub notes: Vec<String>,
     /// Whether the attached wearable data was stale; `None` when none was attached.
     pub physiology_stale: Option<bool>,
-    /// Probability with which the arm had been chosen, from the newest decision before the stimulus.
+    /// Probability with which the arm had been chosen.
     pub propensity: Option<f64>,
     /// Commit.
     pub created_at: UtcMicros,
@@ -396,6 +469,8 @@ pub struct Counts {
     pub ledger: u64,
     /// Data gaps.
     pub data_gaps: u64,
+    /// Stimuli that left no encounter.
+    pub failed_stimuli: u64,
     /// Alerts nobody has seen.
     pub open_alerts: u64,
 }

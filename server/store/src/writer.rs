@@ -15,6 +15,7 @@ use crate::write::attribution::{self, AttributionBatch};
 use crate::write::encounter::{self, CommitOutcome, EncounterCommit, StepHook};
 use crate::write::experiment::{self, ArmDeleted, ArmPatch, NewArm, NewExperiment};
 use crate::write::operation::{self, LiveState, NewAlert, Remembered};
+use crate::write::physiology::{self, CoModulationRecord, PhysiologyRecord};
 use crate::write::segment::{self, MetricsRecord, NewGap, SegmentRecord};
 use crate::write::session::{self, NewDecision, NewSession, SessionCreated, SessionEnded};
 use crate::write::stimulus::{self, NewStimulus, StimulusRecorded, StimulusState};
@@ -129,6 +130,16 @@ impl Writer {
     /// Makes provisional attribution at or before `horizon_end` final, at most 100 events; answers how many.
     pub fn finalise_attribution(&self, horizon_end: UtcMicros) -> Pending<u32> {
         self.run(move |transaction| attribution::finalise(transaction, horizon_end))
+    }
+
+    /// Attaches physiology to a segment, once per segment and role.
+    pub fn attach_physiology(&self, record: PhysiologyRecord) -> Pending<()> {
+        self.run(move |transaction| physiology::insert(transaction, &record))
+    }
+
+    /// Keeps one co-modulation window, once per session and window end.
+    pub fn record_comodulation(&self, record: CoModulationRecord) -> Pending<()> {
+        self.run(move |transaction| physiology::insert_comodulation(transaction, &record))
     }
 
     /// Keeps an alert once.

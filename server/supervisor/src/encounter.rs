@@ -1,5 +1,6 @@
-//! From a resolved encounter to the rows it leaves: evidence, reward, verdict (math 6, 7). Pure.
+//! From a resolved encounter to the rows it leaves: evidence, reward, verdict, attribution (math 6, 7, 13). Pure.
 
+use lsie_analytics::attribution::FoundOutcome;
 use lsie_analytics::reward::{
     Evidence, Gate, RewardOutcome, SkipReason, Update as Verdicted, evaluate, update_of,
 };
@@ -11,6 +12,7 @@ use lsie_store::{
 };
 use uuid::Uuid;
 
+use crate::attribution::{LedgerSource, ledger_of};
 use crate::live::{LiveSession, OpenEncounter};
 
 /// Version of the reward rules of math 6 with our marks.
@@ -19,12 +21,13 @@ pub const REWARD_PATH_VERSION: &str = "lsie.reward.v1";
 pub const ENCOUNTER_SCHEMA_VERSION: &str = "lsie.encounter.v1";
 
 /// Builds the commit of a resolved encounter. `None` when it was never stamped: there is no window and nothing to keep
-/// but the failed stimulus itself.
+/// but the failed stimulus itself. `outcomes` are those of the session since the stimulus, oldest first.
 #[must_use]
 pub(crate) fn commit_of(
     session: &LiveSession,
     open: &OpenEncounter,
     client_id: &str,
+    outcomes: &[FoundOutcome],
     processed_at: UtcMicros,
 ) -> Option<EncounterCommit> {
     let stimulus_time_s = open.stimulus_time_s?;
@@ -49,6 +52,19 @@ pub(crate) fn commit_of(
         au12_intensity: outcome.as_ref().filter(|o| o.n_frames > 0).map(|o| o.p90),
         acoustic: message.acoustic,
     });
+    let arm = open.arm.as_deref().unwrap_or(&session.arm);
+    let evaluation = None;
+    let attribution = ledger_of(&LedgerSource {
+        session_id: session.id,
+        segment_id: &segment.segment_id,
+        open,
+        arm,
+        stimulus_time_s,
+        evaluation: evaluation.as_ref(),
+        reward: outcome.as_ref(),
+        outcomes,
+        created_at: processed_at,
+    });
     Some(EncounterCommit {
         message_id: analytics_message_id(&segment.segment_id),
         client_id: client_id.to_owned(),
@@ -57,21 +73,19 @@ pub(crate) fn commit_of(
         stimulus_id: Some(open.stimulus_id),
         stimulus_time: UtcMicros::from_epoch_secs(stimulus_time_s),
         experiment_id: session.experiment_id.clone(),
-        arm: open
-            .arm_id
-            .clone()
-            .unwrap_or_else(|| session.arm.decision.snapshot.selected_arm_id.clone()),
+        arm: arm.decision.snapshot.selected_arm_id.clone(),
+        propensity: Some(arm.decision.propensity),
         segment,
         metrics,
-        evaluation: None,
+        evaluation,
         reward: outcome.as_ref().map(reward_of),
         update: store_update(update_of(outcome.as_ref())),
         attested: open.attestation.is_some(),
         data_gap: open.gap().is_some(),
         verdict: verdict_of(outcome.as_ref()),
         notes: notes(open),
-        physiology_stale: None,
-        attribution: None,
+        physiology: open.physiology.clone(),
+        attribution,
         processed_at,
     })
 }

@@ -46,6 +46,9 @@ pub enum SupervisorError {
     /// An encounter is still open.
     #[error("stimulus {0} is still being measured or waits for its attestation")]
     EncounterOpen(Uuid),
+    /// The media process took the order and never gave the stimulus a time.
+    #[error("the media process did not stamp stimulus {0} in time")]
+    NotStamped(Uuid),
     /// Nothing waits for an attestation.
     #[error("no stimulus of this session waits for an attestation")]
     NothingToAttest,
@@ -78,6 +81,7 @@ impl SupervisorError {
             Self::UnknownScheme { .. } => "unknown_scheme",
             Self::Invalid { .. } | Self::Store(StoreError::Invalid { .. }) => "validation_failed",
             Self::EncounterOpen(_) => "encounter_open",
+            Self::NotStamped(_) => "not_stamped",
             Self::NothingToAttest => "nothing_to_attest",
             Self::EngineUnavailable(_) => "engine_unavailable",
             Self::Store(StoreError::StoreFull) => "store_full",
@@ -100,6 +104,9 @@ impl SupervisorError {
             Self::UnknownScheme { .. } => "use one of the listed schemes, e.g. demo:presenter",
             Self::EncounterOpen(_) => {
                 "attest it with `lsie stimulus attest SESSION`, or wait until it commits"
+            }
+            Self::NotStamped(_) => {
+                "look whether the source still plays with `lsie live-session readback SESSION`, then give it again"
             }
             Self::EngineUnavailable("circuit_open") => {
                 "look at the log, then run `lsie engine-control reset`"

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use lsie_schemas::api::{
-    AttestAccepted, AttestRequest, EventType, LifecycleAccepted, SessionCreate, SessionEnd,
-    StimulusAccepted, StimulusRequest,
+    AttestAccepted, AttestRequest, ChunkAccepted, EventType, LifecycleAccepted, PlatformEvent,
+    PlatformEventAccepted, SessionCreate, SessionEnd, StimulusAccepted, StimulusRequest,
 };
+use lsie_schemas::contract::PhysiologicalChunkEvent;
 use lsie_store::{Reader, Writer};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use uuid::Uuid;
@@ -30,6 +31,10 @@ pub(crate) enum Command {
     Stimulus(Uuid, StimulusRequest, Reply<StimulusAccepted>),
     /// Judge its delivery.
     Attest(Uuid, AttestRequest, Reply<AttestAccepted>),
+    /// Take a platform event of a session.
+    Platform(Uuid, Box<PlatformEvent>, Reply<PlatformEventAccepted>),
+    /// Take a wearable chunk.
+    Chunk(Box<PhysiologicalChunkEvent>, Reply<ChunkAccepted>),
     /// Close the circuit.
     ResetEngine(Reply<()>),
     /// Stop the engine and end.
@@ -81,6 +86,26 @@ impl Supervisor {
         body: AttestRequest,
     ) -> Result<AttestAccepted, SupervisorError> {
         self.ask(|reply| Command::Attest(id, body, reply)).await
+    }
+
+    /// Takes a platform event. A follow becomes an outcome that is linked to the stimuli it may be owed to; a repeat
+    /// gets the same outcome.
+    pub async fn platform_event(
+        &self,
+        id: Uuid,
+        event: PlatformEvent,
+    ) -> Result<PlatformEventAccepted, SupervisorError> {
+        self.ask(|reply| Command::Platform(id, Box::new(event), reply))
+            .await
+    }
+
+    /// Takes a wearable chunk into memory; what it says is attached to the segments that close later.
+    pub async fn physiological_chunk(
+        &self,
+        chunk: PhysiologicalChunkEvent,
+    ) -> Result<ChunkAccepted, SupervisorError> {
+        self.ask(|reply| Command::Chunk(Box::new(chunk), reply))
+            .await
     }
 
     /// Closes the restart circuit and starts the engine again.

@@ -14,6 +14,7 @@
 //! ```
 
 mod actor;
+mod attribution;
 mod encounter;
 mod engine;
 mod error;

@@ -5,8 +5,11 @@
 //!    │                    │                                                                                  ▲
 //!    └──── engine dies ───┴──────────────────────── data gap ────────────────────────────────────────────────┘
 //! ```
+//!
+//! An issued stimulus that nobody stamps in time is resolved as `not_stamped` and leaves no encounter.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use lsie_analytics::bandit::Decision;
@@ -14,7 +17,11 @@ use lsie_schemas::contract::{Au12Observation, StimulusDefinition};
 use lsie_schemas::link::{GapNote, SegmentMessage, SessionStarted};
 use lsie_schemas::observation::{CalibrationState, VisualTick};
 use lsie_schemas::time::UtcMicros;
+use lsie_store::PhysiologyRecord;
 use uuid::Uuid;
+
+/// Why a stimulus without a time leaves no encounter.
+const NOT_STAMPED: &str = "not_stamped";
 
 /// The arm in force and the decision that chose it.
 #[derive(Debug, Clone)]
@@ -34,13 +41,15 @@ pub(crate) struct OpenEncounter {
     pub planned: bool,
     /// Its time on the session clock, epoch seconds, once stamped.
     pub stimulus_time_s: Option<f64>,
-    /// The arm in force at that time.
-    pub arm_id: Option<String>,
+    /// The arm in force at that time, with the decision that chose it.
+    pub arm: Option<Arc<CurrentArm>>,
     /// What the operator said about its delivery.
     pub attestation: Option<bool>,
     /// Its closed window.
-    pub segment: Option<Box<SegmentMessage>>,
-    /// Monotonic instant at which waiting for the attestation ends.
+    pub segment: Option<Arc<SegmentMessage>>,
+    /// Wearable data as it was when the window closed.
+    pub physiology: Option<PhysiologyRecord>,
+    /// Monotonic instant at which waiting ends: for the stamp first, for the attestation once the window is closed.
     deadline: Option<Duration>,
     /// Why its media is incomplete.
     gap: Option<&'static str>,
@@ -54,9 +63,10 @@ impl OpenEncounter {
             stimulus_id,
             planned,
             stimulus_time_s: None,
-            arm_id: None,
+            arm: None,
             attestation,
             segment: None,
+            physiology: None,
             deadline: None,
             gap: None,
             precedes_baseline: false,
@@ -67,6 +77,7 @@ impl OpenEncounter {
     pub(crate) fn without_evidence(&self, why: &'static str) -> Self {
         Self {
             segment: None,
+            physiology: None,
             gap: Some(why),
             ..self.clone()
         }
@@ -97,6 +108,12 @@ impl OpenEncounter {
         }
     }
 
+    /// Whether the engine had its time to stamp it and did not.
+    fn is_overdue(&self, now: Duration) -> bool {
+        let is_late = self.deadline.is_some_and(|deadline| now >= deadline);
+        self.stimulus_time_s.is_none() && self.gap.is_none() && is_late
+    }
+
     fn is_resolved(&self, now: Duration, session_ends: bool) -> bool {
         let judged = self.attestation.is_some() || self.planned || session_ends;
         self.gap.is_some()
@@ -117,7 +134,7 @@ pub(crate) struct LiveSession {
     /// UTC of media time zero, once known.
     pub epoch: Option<UtcMicros>,
     /// Arm in force.
-    pub arm: CurrentArm,
+    pub arm: Arc<CurrentArm>,
     /// Baseline measured so far.
     pub calibration: CalibrationState,
     /// Baseline as the store has it.
@@ -141,7 +158,16 @@ pub(crate) struct LiveSession {
     /// Stimuli known in advance and not stamped yet: identity, seconds of media time, attestation.
     pub planned: Vec<(Uuid, f64, bool)>,
     encounters: VecDeque<OpenEncounter>,
-    attest_wait: Duration,
+    waits: Waits,
+}
+
+/// How long an encounter waits for others.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Waits {
+    /// For the operator's word once the window is closed.
+    pub attest: Duration,
+    /// For the engine's stamp once the order has left.
+    pub stamp: Duration,
 }
 
 /// Why the session does not take a stimulus or an attestation now.
@@ -161,14 +187,14 @@ impl LiveSession {
         source_url: &str,
         experiment_id: &str,
         arm: CurrentArm,
-        attest_wait: Duration,
+        waits: Waits,
     ) -> Self {
         Self {
             id,
             source_url: source_url.to_owned(),
             experiment_id: experiment_id.to_owned(),
             epoch: None,
-            arm,
+            arm: Arc::new(arm),
             calibration: CalibrationState::default(),
             saved_calibration: CalibrationState::default(),
             media_ns: 0,
@@ -181,7 +207,7 @@ impl LiveSession {
             ending_action: None,
             planned: Vec::new(),
             encounters: VecDeque::new(),
-            attest_wait,
+            waits,
         }
     }
 
@@ -227,13 +253,14 @@ impl LiveSession {
         Some(UtcMicros(epoch.0.saturating_add(media_ns / 1000)))
     }
 
-    /// Takes a stimulus of the operator; one at a time.
-    pub(crate) fn issue(&mut self, stimulus_id: Uuid) -> Result<(), Refusal> {
+    /// Takes a stimulus of the operator; one at a time. The engine has to stamp it in time.
+    pub(crate) fn issue(&mut self, stimulus_id: Uuid, now: Duration) -> Result<(), Refusal> {
         if let Some(open) = self.encounters.front() {
             return Err(Refusal::EncounterOpen(open.stimulus_id));
         }
-        self.encounters
-            .push_back(OpenEncounter::new(stimulus_id, false, None));
+        let mut open = OpenEncounter::new(stimulus_id, false, None);
+        open.deadline = Some(now.saturating_add(self.waits.stamp));
+        self.encounters.push_back(open);
         Ok(())
     }
 
@@ -268,7 +295,8 @@ impl LiveSession {
             return false;
         }
         open.stimulus_time_s = Some(stimulus_time_s);
-        open.arm_id = Some(self.arm.decision.snapshot.selected_arm_id.clone());
+        open.arm = Some(Arc::clone(&self.arm));
+        open.deadline = None;
         true
     }
 
@@ -288,9 +316,10 @@ impl LiveSession {
         &mut self,
         stimulus_id: Uuid,
         segment: Box<SegmentMessage>,
+        physiology: Option<PhysiologyRecord>,
         now: Duration,
     ) -> bool {
-        let wait = self.attest_wait;
+        let wait = self.waits.attest;
         let Some(open) = self
             .encounters
             .iter_mut()
@@ -301,7 +330,8 @@ impl LiveSession {
         if touches_gap(&segment, open.stimulus_time_s) {
             open.gap = Some("data_gap");
         }
-        open.segment = Some(segment);
+        open.segment = Some(Arc::from(segment));
+        open.physiology = physiology;
         open.deadline = Some(now.saturating_add(wait));
         true
     }
@@ -350,6 +380,11 @@ impl LiveSession {
     /// Takes out the oldest encounter once it can be committed. Order is the order of the stimuli.
     pub(crate) fn next_resolved(&mut self, now: Duration) -> Option<OpenEncounter> {
         let ends = self.ending.is_some();
+        if let Some(open) = self.encounters.front_mut()
+            && open.is_overdue(now)
+        {
+            open.gap = Some(NOT_STAMPED);
+        }
         if self
             .encounters
             .front()
@@ -365,7 +400,7 @@ impl LiveSession {
         self.encounters.push_front(open);
     }
 
-    /// Monotonic instant at which waiting for an attestation ends.
+    /// Monotonic instant at which waiting for a stamp or an attestation ends.
     #[must_use]
     pub(crate) fn deadline(&self) -> Option<Duration> {
         self.encounters.front().and_then(|open| open.deadline)

@@ -139,7 +139,7 @@ pub fn build_ledger(input: &LedgerInput<'_>) -> Result<Ledger, AnalyticsError> {
     let mut outcomes: Vec<OutcomeEvent> = Vec::new();
     let mut refused_outcomes = 0;
     for found in input.outcomes {
-        match outcome(input, found) {
+        match outcome_of(input.session_id, found, input.created_at) {
             Some(outcome) if outcomes.iter().all(|o| o.outcome_id != outcome.outcome_id) => {
                 outcomes.push(outcome);
             }
@@ -149,7 +149,10 @@ pub fn build_ledger(input: &LedgerInput<'_>) -> Result<Ledger, AnalyticsError> {
     }
     let links = outcomes
         .iter()
-        .filter_map(|o| link(input, &event, o).transpose())
+        .filter_map(|o| {
+            let times = (event.event_id, event.event_time_utc);
+            link_of(times, o, input.horizon_secs, input.created_at).transpose()
+        })
         .collect::<Result<Vec<_>, _>>()?;
     let linked = links.first().map(|link| link.outcome_id);
     let scores = scores(input, event.event_id, linked)?;
@@ -206,10 +209,14 @@ fn event(input: &LedgerInput<'_>) -> Result<AttributionEvent, AnalyticsError> {
 }
 
 /// `None` for an outcome whose foreign name cannot be part of an identity.
-fn outcome(input: &LedgerInput<'_>, found: &FoundOutcome) -> Option<OutcomeEvent> {
+pub(super) fn outcome_of(
+    session_id: Uuid,
+    found: &FoundOutcome,
+    created_at: UtcMicros,
+) -> Option<OutcomeEvent> {
     let reference = found.source_event_ref.as_deref();
     let outcome_id = outcome_event_id(
-        &input.session_id,
+        &session_id,
         OUTCOME_TYPE,
         found.time_utc,
         &found.source_system,
@@ -218,7 +225,7 @@ fn outcome(input: &LedgerInput<'_>, found: &FoundOutcome) -> Option<OutcomeEvent
     .ok()?;
     Some(OutcomeEvent {
         outcome_id,
-        session_id: input.session_id,
+        session_id,
         outcome_type: OUTCOME_TYPE.to_owned(),
         outcome_value: if found.value.is_finite() {
             found.value
@@ -231,36 +238,33 @@ fn outcome(input: &LedgerInput<'_>, found: &FoundOutcome) -> Option<OutcomeEvent
         confidence: clamp01(found.confidence),
         finality: Finality::OnlineProvisional,
         schema_version: SCHEMA_VERSION.to_owned(),
-        created_at: input.created_at,
+        created_at,
     })
 }
 
-/// A link iff `0 <= lag <= horizon`.
-fn link(
-    input: &LedgerInput<'_>,
-    event: &AttributionEvent,
+/// A link of an event (id and time) iff `0 <= lag <= horizon`.
+pub(super) fn link_of(
+    (event_id, event_time_utc): (Uuid, UtcMicros),
     outcome: &OutcomeEvent,
+    horizon_secs: f64,
+    created_at: UtcMicros,
 ) -> Result<Option<EventOutcomeLink>, AnalyticsError> {
-    let lag_s = outcome
-        .outcome_time_utc
-        .0
-        .saturating_sub(event.event_time_utc.0) as f64
-        / 1e6;
-    if !(0.0..=input.horizon_secs).contains(&lag_s) {
+    let lag_s = outcome.outcome_time_utc.0.saturating_sub(event_time_utc.0) as f64 / 1e6;
+    if !(0.0..=horizon_secs).contains(&lag_s) {
         return Ok(None);
     }
     Ok(Some(EventOutcomeLink {
-        link_id: event_outcome_link_id(&event.event_id, &outcome.outcome_id, LINK_RULE_VERSION)
+        link_id: event_outcome_link_id(&event_id, &outcome.outcome_id, LINK_RULE_VERSION)
             .map_err(|_| separator("version"))?,
-        event_id: event.event_id,
+        event_id,
         outcome_id: outcome.outcome_id,
         lag_s,
-        horizon_s: input.horizon_secs,
+        horizon_s: horizon_secs,
         link_rule_version: LINK_RULE_VERSION.to_owned(),
         eligibility_flags: flags(&["same_session", "within_horizon"]),
         finality: Finality::OnlineProvisional,
         schema_version: SCHEMA_VERSION.to_owned(),
-        created_at: input.created_at,
+        created_at,
     }))
 }
 
@@ -380,6 +384,6 @@ fn flags(words: &[&str]) -> BTreeSet<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
-fn separator(part: &'static str) -> AnalyticsError {
+pub(super) fn separator(part: &'static str) -> AnalyticsError {
     AnalyticsError::SeparatorInPart { part }
 }

@@ -1,6 +1,6 @@
 //! Reading outcomes out of loose platform objects (math 13.2). The objects are untrusted: nothing is assumed of them.
 
-use lsie_schemas::contract::AttributionInputs;
+use lsie_schemas::contract::{AttributionInputs, OutcomeEvent};
 use lsie_schemas::id::SegmentId;
 use lsie_schemas::time::UtcMicros;
 use serde_json::{Map, Value};
@@ -26,6 +26,19 @@ pub struct FoundOutcome {
     pub source_event_ref: Option<String>,
     /// Confidence in [0, 1].
     pub confidence: f64,
+}
+
+impl From<&OutcomeEvent> for FoundOutcome {
+    /// A recorded outcome gives the same identity again.
+    fn from(recorded: &OutcomeEvent) -> Self {
+        Self {
+            value: recorded.outcome_value,
+            time_utc: recorded.outcome_time_utc,
+            source_system: recorded.source_system.clone(),
+            source_event_ref: recorded.source_event_ref.clone(),
+            confidence: recorded.confidence,
+        }
+    }
 }
 
 /// The outcomes of a result's typed inputs, in reading order.
@@ -113,6 +126,11 @@ pub fn outcome_from_live_event(event: &Map<String, Value>) -> Option<Map<String,
     );
     outcome.insert("confidence".to_owned(), 1.0.into());
     Some(outcome)
+}
+
+/// The outcome of a live platform event; `None` for another type or a time that cannot be read.
+pub fn outcome_of_live_event(event: &Map<String, Value>) -> Option<FoundOutcome> {
+    read_outcome(&outcome_from_live_event(event)?)
 }
 
 fn follow_in_segment(segment_time_utc: UtcMicros, segment_id: &SegmentId) -> FoundOutcome {

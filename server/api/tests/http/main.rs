@@ -9,6 +9,7 @@
 mod bodies;
 mod doors;
 mod engine_away;
+mod intake;
 mod lifecycle;
 mod second_user;
 mod shapes;

@@ -27,9 +27,14 @@ struct Events {
 
 impl Events {
     fn open(server: &Server) -> Self {
+        Self::open_with(server, "")
+    }
+
+    /// Comes back with further header lines.
+    fn open_with(server: &Server, headers: &str) -> Self {
         let mut stream = server.connect();
         let request = format!(
-            "GET /api/v1/operator/state/events HTTP/1.1\r\nHost: {}\r\n\r\n",
+            "GET /api/v1/operator/state/events HTTP/1.1\r\nHost: {}\r\n{headers}\r\n",
             server.address
         );
         stream.write_all(request.as_bytes()).unwrap();
@@ -183,6 +188,56 @@ fn a_part_that_did_not_change_keeps_its_identity() {
     let first = identities();
     assert_eq!(first.len(), 7);
     assert_eq!(identities(), first);
+}
+
+#[test]
+fn a_returning_reader_is_sent_every_part_but_the_one_it_holds() {
+    let server = Server::open(Engine::Silent);
+    let summaries = {
+        let mut events = Events::open(&server);
+        let frames: Vec<Frame> = (0..9).map(|_| events.frame()).collect();
+        frames[4].id.clone()
+    };
+    let back = |id: &str, count: usize| -> Vec<String> {
+        let mut events = Events::open_with(&server, &format!("Last-Event-ID: {id}\r\n"));
+        (0..count).map(|_| events.frame().event).collect()
+    };
+    let mut others = names();
+    others.retain(|name| *name != "experiment_summaries");
+    assert_eq!(back(&summaries, 8), others);
+    for unknown in ["experiment_summaries:0123", "nonsense", ":", "health"] {
+        assert_eq!(back(unknown, 9), names(), "{unknown}");
+    }
+}
+
+#[test]
+fn a_mark_without_a_change_is_no_event() {
+    let server = Server::open(Engine::Dying);
+    eventually("the circuit opens", || {
+        server.get("/api/v2/status").json()["engine"]["state"] == "circuit_open"
+    });
+    let mut events = Events::open(&server);
+    let frames: Vec<Frame> = (0..9).map(|_| events.frame()).collect();
+    let alerts = frames[8].data["payload"].as_array().unwrap();
+    let (first, second) = (alerts[0]["alert_id"].clone(), alerts[1]["alert_id"].clone());
+    let acknowledge = |id: &Value| {
+        let path = format!("/api/v2/alerts/{}/acknowledge", id.as_str().unwrap());
+        assert_eq!(server.post(&path, "").status, 200);
+    };
+    acknowledge(&first);
+    assert_eq!(events.frame().event, "alerts");
+    // The second word on the same alert changes nothing; the next event is the other alert's.
+    acknowledge(&first);
+    acknowledge(&second);
+    let frame = events.frame();
+    let seen = frame.data["payload"].as_array().unwrap();
+    assert!(
+        seen.iter()
+            .filter(|alert| alert["acknowledged"] == true)
+            .count()
+            == 2,
+        "{frame:?}"
+    );
 }
 
 #[test]

@@ -34,9 +34,9 @@ const ENCOUNTER: &str = "
         m.f0_delta_semitones, m.jitter_mean_measure, m.jitter_mean_baseline, m.jitter_delta,
         m.shimmer_mean_measure, m.shimmer_mean_baseline, m.shimmer_delta,
         v.reasoning, v.is_match, v.confidence, v.semantic_method, v.semantic_method_version,
-        (SELECT d.propensity FROM decisions d WHERE d.session_id = e.session_id AND d.selected_arm = e.arm
+        coalesce(e.propensity, (SELECT d.propensity FROM decisions d WHERE d.session_id = e.session_id AND d.selected_arm = e.arm
             AND d.selection_time_us <= coalesce(e.stimulus_time_us, e.timestamp_us)
-            ORDER BY d.selection_time_us DESC LIMIT 1) AS propensity,
+            ORDER BY d.selection_time_us DESC LIMIT 1)) AS drawn_with,
         t.event_id, t.finality
     FROM encounter_log e
     JOIN arms a ON a.experiment_id = e.experiment_id AND a.arm = e.arm
@@ -194,7 +194,7 @@ fn encounter(row: &Row<'_>) -> rusqlite::Result<Found> {
         verdict: column::word(row, "state")?,
         notes: column::json(row, "notes")?,
         physiology_stale: row.get("physiology_stale")?,
-        propensity: row.get("propensity")?,
+        propensity: row.get("drawn_with")?,
         created_at: column::instant(row, "created_at_us")?,
         acoustic: acoustic(row)?,
         evaluation: evaluation(row)?,

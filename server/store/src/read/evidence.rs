@@ -74,6 +74,7 @@ impl ReadView {
                  (SELECT count(*) FROM encounter_log WHERE applied = 1) AS applied_updates,
                  (SELECT count(*) FROM analytics_message_ledger) AS ledger,
                  (SELECT count(*) FROM data_gaps) AS data_gaps,
+                 (SELECT count(*) FROM stimuli WHERE state = 'failed') AS failed_stimuli,
                  (SELECT count(*) FROM alerts WHERE acknowledged_at_us IS NULL) AS open_alerts",
             [],
             counts,
@@ -172,6 +173,7 @@ fn counts(row: &Row<'_>) -> rusqlite::Result<Counts> {
         applied_updates: count("applied_updates")?,
         ledger: count("ledger")?,
         data_gaps: count("data_gaps")?,
+        failed_stimuli: count("failed_stimuli")?,
         open_alerts: count("open_alerts")?,
     })
 }

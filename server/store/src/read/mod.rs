@@ -1,8 +1,10 @@
 //! Queries, by subject. All of them run on a [`ReadView`]: one consistent snapshot of the store.
 
+mod attribution;
 mod encounter;
 mod evidence;
 mod experiment;
+mod physiology;
 mod session;
 
 use rusqlite::{Connection, Row};

@@ -17,6 +17,7 @@ use crate::column;
 use crate::error::{Conflict, StoreError};
 use crate::write::attribution::{self, AttributionBatch};
 use crate::write::experiment::{self, Beta};
+use crate::write::physiology::{self, PhysiologyRecord};
 use crate::write::segment::{self, EvaluationRecord, MetricsRecord, SegmentRecord};
 use crate::write::{session, stimulus};
 
@@ -42,6 +43,8 @@ pub struct EncounterCommit {
     pub experiment_id: String,
     /// Arm shown.
     pub arm: String,
+    /// Probability with which it had been drawn, in (0, 1]; anything else is stored as unknown.
+    pub propensity: Option<f64>,
     /// Stimulus-locked segment; its session is the encounter's.
     pub segment: SegmentRecord,
     /// Numbers of the window.
@@ -60,8 +63,8 @@ pub struct EncounterCommit {
     pub verdict: Verdict,
     /// Bounded remarks: at most 32 of at most 200 characters.
     pub notes: Vec<String>,
-    /// Whether the attached wearable data was stale; `None` when none was attached.
-    pub physiology_stale: Option<bool>,
+    /// Wearable data of the window; `None` when none was attached.
+    pub physiology: Option<PhysiologyRecord>,
     /// Attribution records, where built.
     pub attribution: Option<AttributionBatch>,
     /// Instant of processing.
@@ -199,6 +202,9 @@ pub(crate) fn commit(
     if let Some(evaluation) = &commit.evaluation {
         segment::insert_evaluation(transaction, &commit.segment, evaluation, now)?;
     }
+    if let Some(record) = &commit.physiology {
+        physiology::insert(transaction, record)?;
+    }
     step(CommitStep::EvidenceWritten);
     let posterior = move_posterior(transaction, commit)?;
     step(CommitStep::PosteriorMoved);
@@ -318,9 +324,9 @@ fn insert_encounter(
             "INSERT INTO encounter_log (session_id, segment_id, stimulus_id, client_id, experiment_id, arm,
                  timestamp_us, stimulus_time_us, gated_reward, p90_intensity, semantic_gate, n_frames_in_window,
                  au12_baseline_pre, applied, skip_reason, alpha_after, beta_after, attested, data_gap, state, notes,
-                 physiology_stale, created_at_us)
+                 physiology_stale, created_at_us, propensity)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,
-                 ?22, ?23)",
+                 ?22, ?23, ?24)",
         )?
         .execute(params![
             commit.segment.session_id.to_string(),
@@ -344,10 +350,17 @@ fn insert_encounter(
             commit.data_gap,
             column::to_word(&commit.verdict)?,
             column::to_json(&commit.notes)?,
-            commit.physiology_stale,
+            commit.physiology.as_ref().map(is_stale),
             commit.processed_at.0,
+            commit.propensity.filter(|p| *p > 0.0 && *p <= 1.0),
         ])?;
     Ok(transaction.last_insert_rowid())
+}
+
+/// Whether any attached value was stale.
+fn is_stale(record: &PhysiologyRecord) -> bool {
+    let people = [&record.context.streamer, &record.context.operator];
+    people.into_iter().flatten().any(|one| one.is_stale)
 }
 
 fn insert_ledger(

@@ -4,6 +4,7 @@ pub(crate) mod attribution;
 pub(crate) mod encounter;
 pub(crate) mod experiment;
 pub(crate) mod operation;
+pub(crate) mod physiology;
 pub(crate) mod segment;
 pub(crate) mod session;
 pub(crate) mod stimulus;

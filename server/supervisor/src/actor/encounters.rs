@@ -6,6 +6,7 @@
 //!                     └─ evidence refused ─▶ committed as a data gap ─▶ refused again ─▶ stimulus marked failed
 //! ```
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use lsie_schemas::api::{AlertKind, EventType, Severity};
@@ -109,7 +110,11 @@ impl Actor {
                 return Err(fault.into());
             }
             if let Some(waiting) = self.stamping.remove(&open.stimulus_id) {
-                let _ = waiting.reply.send(Ok(waiting.answer));
+                let answer = match open.gap() {
+                    Some("not_stamped") => Err(SupervisorError::NotStamped(open.stimulus_id)),
+                    _ => Ok(waiting.answer),
+                };
+                let _ = waiting.reply.send(answer);
             }
         }
         Ok(())
@@ -121,19 +126,24 @@ impl Actor {
             return Ok(());
         };
         let client = self.settings.session_config.client_id.clone();
-        let Some(commit) = commit_of(&live, open, &client, utc_now()) else {
+        let outcomes = match self.outcomes_since(live.id, open.stimulus_time_s).await {
+            Ok(outcomes) => outcomes,
+            Err(error) => return Err(self.postpone(error).await),
+        };
+        let Some(commit) = commit_of(&live, open, &client, &outcomes, utc_now()) else {
             return self
                 .lose(open.stimulus_id, open.gap().unwrap_or("not_stamped"))
                 .await;
         };
         let window_end = commit.segment.window_end;
+        let has_physiology = commit.physiology.is_some();
         let mut outcome = self.writer.commit_encounter(commit).await;
         if let Err(error) = &outcome
             && !is_store_fault(error)
         {
             tracing::error!(stimulus = %open.stimulus_id, %error, "the evidence was refused; the encounter commits without it");
             let bare = open.without_evidence(UNUSABLE);
-            if let Some(commit) = commit_of(&live, &bare, &client, utc_now()) {
+            if let Some(commit) = commit_of(&live, &bare, &client, &outcomes, utc_now()) {
                 outcome = self.writer.commit_encounter(commit).await;
             }
         }
@@ -150,6 +160,9 @@ impl Actor {
             }
             Err(error) if is_store_fault(&error) => return Err(self.postpone(error).await),
             Err(_) => self.lose(open.stimulus_id, UNUSABLE).await?,
+        }
+        if has_physiology {
+            self.update_comodulation(live.id).await;
         }
         self.draw_next(&live, window_end).await;
         self.mark(&[
@@ -199,7 +212,7 @@ impl Actor {
                 let written = self.writer.record_decision(live.id, decision).await;
                 self.note_write(&written.map(drop));
                 if let Some(live) = self.live.as_mut() {
-                    live.arm = arm;
+                    live.arm = Arc::new(arm);
                 }
             }
             Err(error) => {
@@ -222,6 +235,8 @@ impl Actor {
         let arm = live.arm.decision.snapshot.selected_arm_id.clone();
         let written = self.writer.stamp_stimulus(stimulus_id, at, Some(arm)).await;
         self.note_write(&written);
+        // Whoever is told the time must find it in every read-out.
+        self.publish();
         if let Some(mut waiting) = self.stamping.remove(&stimulus_id) {
             waiting.answer.stimulus_time_utc = Some(at);
             let _ = waiting.reply.send(Ok(waiting.answer));

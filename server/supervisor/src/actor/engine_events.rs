@@ -243,11 +243,13 @@ impl Actor {
         }
         match segment.kind {
             SegmentKind::Grid { .. } => {
+                let (session_id, segment_id) = (segment.session_id, segment.segment_id.clone());
                 let written = self
                     .writer
                     .record_segment(SegmentRecord::from(segment.as_ref()), None, utc_now())
                     .await;
                 self.note_write(&written.map(drop));
+                self.attach_physiology(session_id, segment_id).await;
                 self.mark(&[EventType::Sessions]);
             }
             SegmentKind::Stimulus {
@@ -256,10 +258,13 @@ impl Actor {
             } => {
                 self.on_stamp(stimulus_id, stimulus_time_s).await;
                 let now = self.now();
+                let physiology = self
+                    .derive_physiology(segment.session_id, segment.segment_id.clone())
+                    .await;
                 let waits = self
                     .live
                     .as_mut()
-                    .is_some_and(|live| live.close_window(stimulus_id, segment, now));
+                    .is_some_and(|live| live.close_window(stimulus_id, segment, physiology, now));
                 if waits {
                     let written = self
                         .writer

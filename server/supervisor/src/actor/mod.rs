@@ -4,6 +4,8 @@
 
 mod encounters;
 mod engine_events;
+mod outcomes;
+mod physiology;
 mod recovery;
 mod sessions;
 
@@ -11,6 +13,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use lsie_analytics::attribution::FINALITY_CHECK_SECS;
+use lsie_analytics::physiology::PhysiologyBuffer;
 use lsie_schemas::api::{AlertKind, EventType, LifecycleAccepted, Severity, StimulusAccepted};
 use lsie_schemas::config::{EngineConfig, SessionConfig};
 use lsie_schemas::time::UtcMicros;
@@ -30,6 +34,8 @@ use crate::snapshot::{EngineState, Snapshot};
 const CHANGE_QUEUE: usize = 64;
 /// How long a caller waits for the engine to stamp a stimulus or open a source.
 const ENGINE_ANSWER: Duration = Duration::from_secs(3);
+/// Pause between two looks for records that may become final.
+const FINALITY_PAUSE: Duration = Duration::from_secs(FINALITY_CHECK_SECS);
 /// How long an engine must live before its back-off is forgotten is the circuit's own window; how long to wait for its
 /// orderly end on shutdown is this.
 const ENGINE_END: Duration = Duration::from_secs(2);
@@ -71,6 +77,12 @@ pub(crate) struct Actor {
     store_retry_at: Option<Instant>,
     starting: Option<Waiting<LifecycleAccepted>>,
     stamping: HashMap<Uuid, Waiting<StimulusAccepted>>,
+    /// Wearable chunks of the last 15 minutes; they never leave memory.
+    physiology: PhysiologyBuffer,
+    /// Whether streamer and operator were stale at the last look.
+    was_stale: [bool; 2],
+    /// Next look for attribution records that may become final.
+    finality_at: Instant,
     state: Snapshot,
     published: watch::Sender<Arc<Snapshot>>,
     changes: broadcast::Sender<EventType>,
@@ -95,6 +107,9 @@ pub async fn supervise(
         store_retry_at: None,
         starting: None,
         stamping: HashMap::new(),
+        physiology: PhysiologyBuffer::new(),
+        was_stale: [false; 2],
+        finality_at: Instant::now(),
         state: Snapshot {
             build_id: settings.build_id.clone(),
             started_at: Some(utc_now()),
@@ -154,7 +169,7 @@ impl Actor {
                 Step::Command(None) => return self.shut_down().await,
                 Step::Engine(Some(event)) => self.on_engine_event(event).await,
                 Step::Engine(None) => self.engine = None,
-                Step::Deadline => self.on_deadline(),
+                Step::Deadline => self.on_deadline().await,
             }
             self.resolve_encounters().await;
             self.publish();
@@ -172,6 +187,13 @@ impl Actor {
             Command::Attest(id, body, reply) => {
                 let answer = self.attest(id, &body).await;
                 let _ = reply.send(answer);
+            }
+            Command::Platform(id, event, reply) => {
+                let answer = self.on_platform_event(id, &event).await;
+                let _ = reply.send(answer);
+            }
+            Command::Chunk(chunk, reply) => {
+                let _ = reply.send(self.take_chunk(*chunk));
             }
             Command::ResetEngine(reply) => {
                 self.policy.reset();
@@ -198,7 +220,6 @@ impl Actor {
     }
 
     fn next_deadline(&self) -> Instant {
-        let idle = Instant::now() + Duration::from_mins(1);
         let attest = self
             .live
             .as_ref()
@@ -212,11 +233,15 @@ impl Actor {
             .chain(attest)
             .chain(self.restart_at)
             .chain(self.store_retry_at)
-            .fold(idle, Instant::min)
+            .fold(self.finality_at, Instant::min)
     }
 
-    fn on_deadline(&mut self) {
+    async fn on_deadline(&mut self) {
         let now = Instant::now();
+        if self.finality_at <= now {
+            self.finality_at = now + FINALITY_PAUSE;
+            self.finalise().await;
+        }
         if self.restart_at.is_some_and(|at| at <= now) {
             self.start_engine();
         }
@@ -239,7 +264,12 @@ impl Actor {
             .map(|(id, _)| *id)
             .collect();
         for id in late {
-            if let Some(waiting) = self.stamping.remove(&id) {
+            if let Some(mut waiting) = self.stamping.remove(&id) {
+                let words = "the media process has not stamped it yet";
+                waiting
+                    .answer
+                    .message
+                    .get_or_insert_with(|| words.to_owned());
                 let _ = waiting.reply.send(Ok(waiting.answer));
             }
         }

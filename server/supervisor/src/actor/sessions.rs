@@ -18,7 +18,7 @@ use super::encounters::new_decision;
 use super::{Actor, ENGINE_ANSWER, Waiting, utc_now};
 use crate::error::SupervisorError;
 use crate::handle::Reply;
-use crate::live::{CurrentArm, LiveSession, Refusal};
+use crate::live::{CurrentArm, LiveSession, Refusal, Waits};
 use crate::snapshot::EngineState;
 
 /// Longest remark of the operator, characters.
@@ -96,9 +96,13 @@ impl Actor {
                 return refused.map(|()| (answer, false)).map_err(Into::into);
             }
         }
-        let wait = attest_wait(self.settings.session_config.attest_wait_s);
+        let config = &self.settings.session_config;
+        let waits = Waits {
+            attest: bounded_wait(config.attest_wait_s),
+            stamp: bounded_wait(config.stamp_wait_s),
+        };
         let url = body.stream_url.trim();
-        let mut live = LiveSession::new(id, url, &body.experiment_id, arm, wait);
+        let mut live = LiveSession::new(id, url, &body.experiment_id, arm, waits);
         live.epoch = body.epoch_utc;
         live.planned = plan(id, &body.planned_stimuli);
         self.live = Some(live.clone());
@@ -318,6 +322,7 @@ impl Actor {
             return Ok((answer, None));
         }
         self.require_live(id).await?;
+        let elapsed = self.now();
         let Some(live) = self.live.as_mut() else {
             return Err(SupervisorError::NotActive(id));
         };
@@ -333,7 +338,7 @@ impl Actor {
             return Err(SupervisorError::EngineUnavailable("opening the source"));
         }
         let now = utc_now();
-        if let Err(Refusal::EncounterOpen(open)) = live.issue(action) {
+        if let Err(Refusal::EncounterOpen(open)) = live.issue(action, elapsed) {
             return Err(SupervisorError::EncounterOpen(open));
         }
         let message = (!live.calibration.is_complete()).then(|| {
@@ -452,7 +457,7 @@ fn accepted(
     }
 }
 
-fn attest_wait(secs: f64) -> Duration {
+fn bounded_wait(secs: f64) -> Duration {
     let secs = if secs.is_finite() { secs } else { 0.0 };
     Duration::from_secs_f64(secs.clamp(0.0, 86_400.0))
 }

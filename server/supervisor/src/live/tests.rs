@@ -35,7 +35,16 @@ fn arm() -> CurrentArm {
 }
 
 fn session(url: &str) -> LiveSession {
-    LiveSession::new(Uuid::nil(), url, "e", arm(), 10 * SECOND)
+    LiveSession::new(
+        Uuid::nil(),
+        url,
+        "e",
+        arm(),
+        Waits {
+            attest: 10 * SECOND,
+            stamp: 4 * SECOND,
+        },
+    )
 }
 
 fn opened(epoch: i64, pace: &str) -> SessionStarted {
@@ -95,12 +104,22 @@ fn the_first_epoch_stays() {
 fn the_first_stamp_stays_and_strangers_are_not_stamped() {
     let mut live = session("demo:presenter");
     let id = Uuid::from_u128(1);
-    live.issue(id).unwrap();
+    live.issue(id, SECOND).unwrap();
     assert!(live.stamp(id, 10.0));
     assert!(!live.stamp(id, 11.0));
     assert!(!live.stamp(Uuid::from_u128(2), 11.0));
     assert_eq!(live.current().unwrap().stimulus_time_s, Some(10.0));
-    assert_eq!(live.current().unwrap().arm_id.as_deref(), Some("hello"));
+    assert_eq!(
+        live.current()
+            .unwrap()
+            .arm
+            .as_ref()
+            .unwrap()
+            .decision
+            .snapshot
+            .selected_arm_id,
+        "hello"
+    );
 }
 
 #[test]
@@ -120,10 +139,13 @@ fn a_planned_stimulus_enters_once() {
 fn a_stamped_stimulus_cannot_be_withdrawn() {
     let mut live = session("demo:presenter");
     let (first, second) = (Uuid::from_u128(1), Uuid::from_u128(2));
-    live.issue(first).unwrap();
-    assert_eq!(live.issue(second), Err(Refusal::EncounterOpen(first)));
+    live.issue(first, SECOND).unwrap();
+    assert_eq!(
+        live.issue(second, SECOND),
+        Err(Refusal::EncounterOpen(first))
+    );
     live.withdraw(first);
-    live.issue(second).unwrap();
+    live.issue(second, SECOND).unwrap();
     live.stamp(second, 1.0);
     live.withdraw(second);
     assert!(live.current().is_some());
@@ -145,10 +167,37 @@ fn the_reason_and_the_action_of_the_first_end_stay() {
 fn an_encounter_that_is_given_back_is_the_next_one_again() {
     let mut live = session("demo:presenter");
     let id = Uuid::from_u128(1);
-    live.issue(id).unwrap();
+    live.issue(id, SECOND).unwrap();
     live.begin_end("requested", None);
     let open = live.next_resolved(SECOND).unwrap();
     live.put_back(open);
     assert_eq!(live.current().unwrap().stimulus_id, id);
     assert!(live.next_resolved(SECOND).is_some() && live.next_resolved(SECOND).is_none());
+}
+
+#[test]
+fn a_stimulus_nobody_stamps_is_resolved_when_its_time_is_over() {
+    let mut live = session("demo:presenter");
+    let id = Uuid::from_u128(1);
+    live.issue(id, SECOND).unwrap();
+    assert_eq!(live.deadline(), Some(5 * SECOND));
+    let just_before = Duration::from_nanos(4_999_999_999);
+    assert!(live.next_resolved(just_before).is_none());
+    let lost = live.next_resolved(5 * SECOND).unwrap();
+    assert_eq!((lost.stimulus_id, lost.gap()), (id, Some("not_stamped")));
+    assert!(
+        !live.stamp(id, 10.0),
+        "a stamp that comes too late is nobody's"
+    );
+    live.issue(Uuid::from_u128(2), 6 * SECOND).unwrap();
+}
+
+#[test]
+fn a_stamp_ends_the_wait_for_it() {
+    let mut live = session("demo:presenter");
+    let id = Uuid::from_u128(1);
+    live.issue(id, SECOND).unwrap();
+    assert!(live.stamp(id, 10.0));
+    assert_eq!(live.deadline(), None);
+    assert!(live.next_resolved(1000 * SECOND).is_none());
 }

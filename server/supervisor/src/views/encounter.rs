@@ -10,6 +10,9 @@ use crate::live::OpenEncounter;
 use crate::snapshot::Snapshot;
 
 pub(super) fn view(row: EncounterRow) -> EncounterV2 {
+    let attribution = row
+        .attribution
+        .map(|ledger| attribution(ledger, row.au12_baseline_pre));
     let method = if row.attested {
         Some("operator_attested".to_owned())
     } else {
@@ -47,7 +50,7 @@ pub(super) fn view(row: EncounterRow) -> EncounterV2 {
             au12_baseline_pre: row.au12_baseline_pre,
             observational_acoustic: row.acoustic,
             semantic_evaluation: row.evaluation.map(semantic),
-            attribution: row.attribution.map(attribution),
+            attribution,
             physiology_attached: row.physiology_stale.is_some(),
             physiology_stale: row.physiology_stale,
             notes: row.notes,
@@ -75,11 +78,12 @@ fn semantic(row: EvaluationRow) -> Semantic {
     }
 }
 
-fn attribution(row: AttributionRow) -> Attribution {
+/// The baseline of the lifts is the one of the reward; unseen it counts as 0 as soon as something was measured (math 13.5).
+fn attribution(row: AttributionRow, baseline: Option<f64>) -> Attribution {
     let score = |method: &str| row.scores.get(method).copied().flatten();
     Attribution {
         soft_reward_candidate: score("soft_reward_candidate"),
-        au12_baseline_pre: None,
+        au12_baseline_pre: baseline.or(score("au12_lift_p90").map(|_| 0.0)),
         au12_lift_p90: score("au12_lift_p90"),
         au12_lift_peak: score("au12_lift_peak"),
         au12_peak_latency_ms: score("au12_peak_latency_ms"),
@@ -109,13 +113,14 @@ pub(super) fn open_view(
             .iter()
             .all(|row| row.stimulus_id != Some(open.stimulus_id))
     })?;
+    let arm = open.arm.as_ref().unwrap_or(&live.arm);
     let stimulus_time = open.stimulus_time_s.and_then(UtcMicros::from_epoch_secs);
     Some(EncounterV2 {
         state_v2: open.phase().to_owned(),
         applied: false,
         skip_reason: None,
         semantic_method: open.attestation.map(|_| "operator_attested".to_owned()),
-        propensity: Some(live.arm.decision.propensity),
+        propensity: Some(arm.decision.propensity),
         segment_id: open
             .segment
             .as_ref()
@@ -126,8 +131,8 @@ pub(super) fn open_view(
             session_id,
             segment_timestamp_utc: stimulus_time.map_or(now, |t| t.plus_micros(5_000_000)),
             state: open_state(open),
-            active_arm: Some(live.arm.decision.snapshot.selected_arm_id.clone()),
-            expected_response_text: Some(live.arm.definition.expected_response_rule.clone()),
+            active_arm: Some(arm.decision.snapshot.selected_arm_id.clone()),
+            expected_response_text: Some(arm.definition.expected_response_rule.clone()),
             stimulus_time_utc: stimulus_time,
             semantic_gate: None,
             semantic_confidence: None,
@@ -139,7 +144,7 @@ pub(super) fn open_view(
             observational_acoustic: None,
             semantic_evaluation: None,
             attribution: None,
-            physiology_attached: false,
+            physiology_attached: open.physiology.is_some(),
             physiology_stale: None,
             notes: Vec::new(),
         },

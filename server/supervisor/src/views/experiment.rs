@@ -48,7 +48,7 @@ pub(super) fn detail(row: ExperimentDetailRow, snapshot: &Snapshot) -> Experimen
     }
 }
 
-fn active_arm(experiment: &str, snapshot: &Snapshot) -> Option<String> {
+pub(super) fn active_arm(experiment: &str, snapshot: &Snapshot) -> Option<String> {
     let live = snapshot
         .live
         .as_ref()

@@ -3,15 +3,19 @@
 mod encounter;
 mod experiment;
 mod health;
+mod physiology;
+mod readout;
 mod session;
 mod state;
 
 use std::sync::Arc;
 
 use lsie_schemas::api::{
-    Alert, EncounterV2, EventEnvelope, EventType, ExperimentDetail, ExperimentSummary, Health,
-    LiveReadback, Overview, Physiology, Session, StateBootstrap, Status,
+    Alert, CoModulationLogRow, EncounterV2, EventEnvelope, EventType, ExperimentDetail,
+    ExperimentReadout, ExperimentSummary, Health, LiveReadback, Overview, Physiology,
+    PhysiologyLogRow, PhysiologyV2, Session, StateBootstrap, Status,
 };
+use lsie_schemas::contract::SubjectRole;
 use lsie_schemas::text::sha256_hex;
 use lsie_schemas::time::UtcMicros;
 use lsie_store::{EncounterFilter, ReadView, StoreError};
@@ -131,10 +135,73 @@ impl Supervisor {
         Ok(())
     }
 
-    /// Physiology of a session; absent until wearables are connected.
+    /// Physiology of a session: the newest usable values and the newest co-modulation window.
     pub async fn physiology(&self, id: Uuid) -> Result<Physiology> {
-        self.session(id).await?;
-        Ok(state::no_physiology(id, utc_now()))
+        Ok(physiology::view(
+            id,
+            &self.stored_physiology(id).await?,
+            utc_now(),
+        ))
+    }
+
+    /// The same with the state of each person's data and how far the index can be trusted.
+    pub async fn physiology_v2(&self, id: Uuid) -> Result<PhysiologyV2> {
+        Ok(physiology::view_v2(
+            id,
+            &self.stored_physiology(id).await?,
+            utc_now(),
+        ))
+    }
+
+    async fn stored_physiology(&self, id: Uuid) -> Result<physiology::Stored> {
+        let stored = self
+            .read(move |view| match view.session(id)? {
+                Some(_) => physiology::read(view, id).map(Some),
+                None => Ok(None),
+            })
+            .await?;
+        stored.ok_or(SupervisorError::SessionNotFound(id))
+    }
+
+    /// Stored physiology: the newest row of each person, or the newest `limit` rows, oldest first.
+    pub async fn physiology_log(
+        &self,
+        id: Uuid,
+        series: bool,
+        limit: u32,
+    ) -> Result<Vec<PhysiologyLogRow>> {
+        let rows = self
+            .read(move |view| {
+                if series {
+                    return view.physiology_series(id, limit);
+                }
+                let newest = SubjectRole::ALL
+                    .iter()
+                    .map(|role| view.newest_physiology(id, *role));
+                let rows: std::result::Result<Vec<_>, _> = newest.collect();
+                Ok(rows?.into_iter().flatten().collect())
+            })
+            .await?;
+        Ok(rows.into_iter().map(physiology::log_row).collect())
+    }
+
+    /// Stored windows of co-modulation, newest first, null indices included.
+    pub async fn comodulation_log(&self, id: Uuid, limit: u32) -> Result<Vec<CoModulationLogRow>> {
+        let rows = self.read(move |view| view.comodulation(id, limit)).await?;
+        Ok(rows.into_iter().map(physiology::index_row).collect())
+    }
+
+    /// What an operator may expect of the arms of an experiment.
+    pub async fn experiment_readout(&self, id: &str) -> Result<ExperimentReadout> {
+        let code = id.to_owned();
+        let (row, log) = self
+            .read(move |view| {
+                let row = view.experiment(&code)?;
+                Ok((row, view.logged_choices(&code, readout::LOG_LIMIT + 1)?))
+            })
+            .await?;
+        let row = row.ok_or_else(|| SupervisorError::UnknownExperiment(id.to_owned()))?;
+        Ok(readout::view(row, log, &self.snapshot(), utc_now())?)
     }
 
     /// The overview.
@@ -153,9 +220,13 @@ impl Supervisor {
             .await?
             .into_iter()
             .find(|summary| Some(&summary.experiment_id) == code.as_ref());
+        let physiology = match id {
+            Some(id) => Some(self.physiology(id).await?),
+            None => None,
+        };
         Ok(Overview {
             generated_at_utc: utc_now(),
-            physiology: id.map(|id| state::no_physiology(id, utc_now())),
+            physiology,
             active_session: active,
             latest_encounter: latest,
             experiment_summary: summary,
@@ -188,13 +259,12 @@ impl Supervisor {
             Some(id) => Some(self.experiment(id).await?),
             None => None,
         };
+        let overview = self.overview().await?;
         Ok(StateBootstrap {
             generated_at_utc: utc_now(),
-            overview: self.overview().await?,
             sessions: self.sessions(BOOTSTRAP_SESSIONS).await?,
-            physiology: live
-                .as_ref()
-                .map(|session| state::no_physiology(session.session_id, utc_now())),
+            physiology: overview.physiology.clone(),
+            overview,
             live_session: live,
             encounters: encounters.into_iter().map(|row| row.base).collect(),
             experiment_summaries: self.experiments().await?,
@@ -283,14 +353,14 @@ impl Supervisor {
     }
 }
 
-/// Takes out what changes by the mere passing of time.
+/// Takes out what changes by the mere passing of time: ages, and when something that goes on as before was last seen.
 fn drop_ages(value: &mut Value) {
     match value {
         Value::Object(members) => {
             members.retain(|name, _| {
                 !matches!(
                     name.as_str(),
-                    "generated_at_utc" | "duration_s" | "freshness_s"
+                    "generated_at_utc" | "duration_s" | "freshness_s" | "last_success_utc"
                 )
             });
             members.values_mut().for_each(drop_ages);

@@ -2,12 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use lsie_schemas::api::{
-    Alert, CoModulation, DataGap, EncounterV2, EngineStatus, LiveReadback, Physiology, Status,
-};
+use lsie_schemas::api::{Alert, DataGap, EncounterV2, EngineStatus, LiveReadback, Status};
 use lsie_schemas::time::UtcMicros;
 use lsie_store::rows::{AlertRow, Counts, GapRow, SessionRow};
-use uuid::Uuid;
 
 use super::{health, session};
 use crate::snapshot::Snapshot;
@@ -22,27 +19,6 @@ pub(super) fn alert(row: AlertRow) -> Alert {
         subsystem_key: row.subsystem_key,
         emitted_at_utc: row.emitted_at,
         acknowledged: row.acknowledged_at.is_some(),
-    }
-}
-
-/// No wearable has spoken yet: every value is null and the index says why.
-pub(super) fn no_physiology(session_id: Uuid, now: UtcMicros) -> Physiology {
-    Physiology {
-        session_id,
-        streamer: None,
-        operator: None,
-        comodulation: Some(CoModulation {
-            session_id,
-            co_modulation_index: None,
-            n_paired_observations: 0,
-            coverage_ratio: 0.0,
-            streamer_rmssd_mean: None,
-            operator_rmssd_mean: None,
-            null_reason: Some("not_computed".into()),
-            window_start_utc: None,
-            window_end_utc: None,
-        }),
-        generated_at_utc: now,
     }
 }
 
@@ -93,6 +69,7 @@ pub(super) fn status(counts: Counts, snapshot: &Snapshot, now: UtcMicros) -> Sta
         ("encounters", counts.encounters),
         ("applied_updates", counts.applied_updates),
         ("data_gaps", counts.data_gaps),
+        ("failed_stimuli", counts.failed_stimuli),
         ("open_alerts", counts.open_alerts),
     ];
     Status {

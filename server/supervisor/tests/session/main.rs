@@ -5,9 +5,13 @@
     reason = "test code; clippy only excuses functions marked as tests"
 )]
 
+mod attribution;
 mod engine_deaths;
 mod evidence;
+mod expectations;
 mod foreign_words;
 mod lifecycle;
+mod physiology;
+mod readouts;
 mod stage;
 mod store_faults;

@@ -98,6 +98,7 @@ pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, holds: impl
 /// What a test chooses.
 pub(crate) struct Options {
     pub(crate) attest_wait_s: f64,
+    pub(crate) stamp_wait_s: f64,
     pub(crate) circuit_deaths: u32,
     pub(crate) max_page_count: Option<u64>,
 }
@@ -106,6 +107,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             attest_wait_s: 600.0,
+            stamp_wait_s: 600.0,
             circuit_deaths: 50,
             max_page_count: None,
         }
@@ -156,6 +158,7 @@ impl World {
         };
         let session_config = SessionConfig {
             attest_wait_s: options.attest_wait_s,
+            stamp_wait_s: options.stamp_wait_s,
             ..SessionConfig::default()
         };
         let settings = SupervisorSettings {
