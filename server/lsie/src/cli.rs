@@ -71,6 +71,12 @@ pub(crate) enum Command {
     /// Experiments and what was learnt about their arms.
     #[command(subcommand, arg_required_else_help = true)]
     Experiments(Experiments),
+    /// Wearable data of a session.
+    #[command(subcommand, arg_required_else_help = true)]
+    Physiology(OfSession),
+    /// Co-modulation of streamer and operator, newest window first.
+    #[command(subcommand, arg_required_else_help = true)]
+    Comodulation(OfSession),
     /// Model files: list, fetch, verify.
     #[command(subcommand, arg_required_else_help = true)]
     Models(Models),
@@ -193,6 +199,20 @@ pub(crate) enum Experiments {
     Show {
         /// Experiment code.
         id: String,
+    },
+    /// What to expect of each arm, and what other policies would have earned on the stored log.
+    Readout {
+        /// Experiment code.
+        id: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum OfSession {
+    /// The newest values.
+    Show {
+        /// Session id.
+        id: Uuid,
     },
 }
 

@@ -105,6 +105,10 @@ fn client_command(
         Command::LiveSession(command) => commands::live_session(&client, out, command),
         Command::Stimulus(command) => commands::stimulus(&client, out, command),
         Command::Experiments(command) => commands::experiments(&client, out, command),
+        Command::Physiology(cli::OfSession::Show { id }) => commands::physiology(&client, out, id),
+        Command::Comodulation(cli::OfSession::Show { id }) => {
+            commands::comodulation(&client, out, id)
+        }
         Command::EngineControl(command) => commands::engine_control(&client, out, &command),
         _ => unreachable_command(),
     }

@@ -184,9 +184,32 @@ pub(crate) fn bar(value: Option<f64>) -> String {
     })
 }
 
+/// An interval in [0, 1] on twenty cells, its middle marked: `····├──●──┤·········`.
+pub(crate) fn interval(low: f64, middle: f64, high: f64) -> String {
+    const CELLS: f64 = 20.0;
+    let cell = |value: f64| (value.clamp(0.0, 1.0) * CELLS).min(CELLS - 1.0) as usize;
+    let (low, middle, high) = (cell(low), cell(middle), cell(high));
+    (0..CELLS as usize)
+        .map(|at| match at {
+            at if at == middle => '●',
+            at if at == low => '├',
+            at if at == high => '┤',
+            at if at > low && at < high => '─',
+            _ => '·',
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_interval_is_drawn_where_it_lies() {
+        assert_eq!(interval(0.2, 0.35, 0.5), "····├──●──┤·········");
+        assert_eq!(interval(0.0, 0.0, 1.0), "●──────────────────┤");
+        assert_eq!(interval(f64::NAN, 2.0, 3.0).chars().count(), 20);
+    }
 
     #[test]
     fn columns_align_by_characters_not_bytes() {

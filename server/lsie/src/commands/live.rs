@@ -77,7 +77,8 @@ pub(crate) fn stimulus(client: &Client, out: &mut Output<'_>, command: Stimulus)
     }
 }
 
-fn encounters(rows: &[EncounterV2]) -> String {
+/// Encounters; `chance` is the probability with which the arm had been drawn.
+pub(super) fn encounters(rows: &[EncounterV2]) -> String {
     let cells: Vec<_> = rows
         .iter()
         .map(|e| {
@@ -88,13 +89,14 @@ fn encounters(rows: &[EncounterV2]) -> String {
                 number(e.base.gated_reward, 4),
                 number(e.base.p90_intensity, 4),
                 text(e.base.n_frames_in_window),
+                number(e.propensity, 3),
                 text(e.skip_reason.clone()),
             ]
         })
         .collect();
     table(
         &[
-            "stimulus", "arm", "state", "reward", "P90", "frames", "skipped",
+            "stimulus", "arm", "state", "reward", "P90", "frames", "chance", "skipped",
         ],
         &cells,
     )

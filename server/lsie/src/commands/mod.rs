@@ -1,14 +1,18 @@
 //! Client commands: each asks the running server and prints a table, or JSON with `--json`.
 
 mod doctor;
+mod experiments;
 mod live;
+mod physiology;
 mod sessions;
 mod state;
 
 pub(crate) use doctor::{config, doctor};
+pub(crate) use experiments::experiments;
 pub(crate) use live::{live_session, stimulus};
+pub(crate) use physiology::{comodulation, physiology};
 pub(crate) use sessions::sessions;
-pub(crate) use state::{alerts, engine_control, experiments, health, overview, status};
+pub(crate) use state::{alerts, engine_control, health, overview, status};
 
 use std::io::Write;
 
@@ -36,4 +40,19 @@ impl Output<'_> {
         }
         Ok(())
     }
+}
+
+/// Percent-encodes one path segment.
+pub(crate) fn escape(segment: &str) -> String {
+    let keep = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
+    segment
+        .bytes()
+        .map(|byte| {
+            if keep(byte) {
+                char::from(byte).to_string()
+            } else {
+                format!("%{byte:02X}")
+            }
+        })
+        .collect()
 }

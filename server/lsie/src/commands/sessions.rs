@@ -2,12 +2,13 @@
 
 use anyhow::{Context as _, Result};
 use lsie_schemas::api::{
-    LifecycleAccepted, PlannedStimulusRequest, Session, SessionCreate, SessionEnd,
+    EncounterV2, LifecycleAccepted, PlannedStimulusRequest, Session, SessionCreate, SessionEnd,
 };
 use lsie_schemas::time::UtcMicros;
 use uuid::Uuid;
 
 use super::Output;
+use super::live::encounters;
 use crate::cli::Sessions;
 use crate::client::Client;
 use crate::render::{duration, facts, instant, number, table, text, word};
@@ -21,7 +22,12 @@ pub(crate) fn sessions(client: &Client, out: &mut Output<'_>, command: Sessions)
         }
         Sessions::Show { id } => {
             let session: Session = client.get(&format!("/api/v1/operator/sessions/{id}"))?;
-            out.show(&session, one)
+            if out.json {
+                return out.show(&session, one);
+            }
+            let newest: Vec<EncounterV2> =
+                client.get(&format!("/api/v2/sessions/{id}/encounters?limit=10"))?;
+            out.show(&session, |s| format!("{}\n{}", one(s), encounters(&newest)))
         }
         Sessions::Start {
             url,

@@ -1,13 +1,13 @@
-//! `lsie status`, `overview`, `health`, `alerts`, `experiments`, `engine-control`.
+//! `lsie status`, `overview`, `health`, `alerts`, `engine-control`.
 
 use anyhow::Result;
-use lsie_schemas::api::{Alert, ExperimentDetail, ExperimentSummary, Health, Overview, Status};
+use lsie_schemas::api::{Alert, Health, Overview, Status};
 use serde_json::{Value, json};
 
 use super::Output;
-use crate::cli::{EngineControl, Experiments, LimitArgs};
+use crate::cli::{EngineControl, LimitArgs};
 use crate::client::Client;
-use crate::render::{bar, duration, facts, instant, number, table, text, word};
+use crate::render::{duration, facts, instant, number, table, text, word};
 
 pub(crate) fn status(client: &Client, out: &mut Output<'_>) -> Result<()> {
     let status: Status = client.get("/api/v2/status")?;
@@ -151,66 +151,6 @@ fn alert_table(alerts: &[Alert]) -> String {
     table(&["when", "severity", "kind", "message"], &rows)
 }
 
-pub(crate) fn experiments(
-    client: &Client,
-    out: &mut Output<'_>,
-    command: Experiments,
-) -> Result<()> {
-    match command {
-        Experiments::List => {
-            let rows: Vec<ExperimentSummary> = client.get("/api/v1/operator/experiments")?;
-            out.show(&rows, |rows| {
-                let cells: Vec<_> = rows
-                    .iter()
-                    .map(|e| {
-                        vec![
-                            e.experiment_id.clone(),
-                            text(e.label.clone()),
-                            e.arm_count.to_string(),
-                            number(e.latest_reward, 4),
-                        ]
-                    })
-                    .collect();
-                table(&["experiment", "label", "arms", "latest reward"], &cells)
-            })
-        }
-        Experiments::Show { id } => {
-            let detail: ExperimentDetail =
-                client.get(&format!("/api/v1/operator/experiments/{}", escape(&id)))?;
-            out.show(&detail, |d| {
-                let rows: Vec<_> = d.arms.iter().map(arm_row).collect();
-                table(
-                    &[
-                        "arm",
-                        "alpha",
-                        "beta",
-                        "mean",
-                        "",
-                        "chosen",
-                        "recent reward",
-                        "enabled",
-                    ],
-                    &rows,
-                )
-            })
-        }
-    }
-}
-
-fn arm_row(arm: &lsie_schemas::api::Arm) -> Vec<String> {
-    let mean = arm.posterior_alpha / (arm.posterior_alpha + arm.posterior_beta);
-    vec![
-        arm.arm_id.clone(),
-        number(Some(arm.posterior_alpha), 3),
-        number(Some(arm.posterior_beta), 3),
-        number(Some(mean), 3),
-        bar(Some(mean)),
-        arm.selection_count.to_string(),
-        number(arm.recent_reward_mean, 3),
-        if arm.enabled { "yes" } else { "no" }.to_owned(),
-    ]
-}
-
 pub(crate) fn engine_control(
     client: &Client,
     out: &mut Output<'_>,
@@ -222,19 +162,4 @@ pub(crate) fn engine_control(
             out.show(&answer, |_| "engine is being started again\n".to_owned())
         }
     }
-}
-
-/// Percent-encodes one path segment.
-fn escape(segment: &str) -> String {
-    let keep = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
-    segment
-        .bytes()
-        .map(|byte| {
-            if keep(byte) {
-                char::from(byte).to_string()
-            } else {
-                format!("%{byte:02X}")
-            }
-        })
-        .collect()
 }
