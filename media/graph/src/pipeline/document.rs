@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use lsie_schemas::text::{canonical_json, sha256_hex};
 use serde_json::{Map, Value, json};
 
+use crate::pipeline::parse::named_params;
+use crate::pipeline::problem::nearest;
+use crate::pipeline::settings::SetError;
 use crate::policy::{ErrorPolicy, StopRule, WhenFull};
 
 /// Which clock stamps the packets of a pipeline.
@@ -243,6 +246,30 @@ impl Document {
             id: id.into(),
             ..Self::default()
         }
+    }
+
+    /// Sets `node.parameter` or a named parameter before the check; only the place is looked at here.
+    pub fn set(&mut self, path: &str, value: Value) -> Result<(), SetError> {
+        let named = named_params(self).contains_key(path);
+        if named {
+            self.params.insert(path.to_owned(), value);
+            return Ok(());
+        }
+        let found = path.rsplit_once('.').and_then(|(node, name)| {
+            let node = self.nodes.iter_mut().find(|known| known.name == node)?;
+            Some((node, name))
+        });
+        if let Some((node, name)) = found {
+            node.params
+                .insert(name.to_owned(), ParamEntry::Value(value));
+            return Ok(());
+        }
+        let node = path.rsplit_once('.').map_or(path, |(node, _)| node);
+        let names = self.nodes.iter().map(|node| node.name.as_str());
+        Err(SetError::Unknown {
+            path: path.chars().take(120).collect(),
+            nearest: nearest(node, names),
+        })
     }
 
     /// Adds a node.

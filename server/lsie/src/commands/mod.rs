@@ -2,11 +2,17 @@
 
 mod doctor;
 mod live;
+#[cfg(feature = "media")]
+mod pipeline;
+#[cfg(feature = "media")]
+mod pipeline_run;
 mod sessions;
 mod state;
 
 pub(crate) use doctor::{config, doctor};
 pub(crate) use live::{live_session, stimulus};
+#[cfg(feature = "media")]
+pub(crate) use pipeline::pipeline;
 pub(crate) use sessions::sessions;
 pub(crate) use state::{alerts, engine_control, experiments, health, overview, status};
 
