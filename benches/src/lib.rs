@@ -8,6 +8,7 @@
 //! cargo bench -p lsie-benches --bench frame_path                        ms per stage, frames per core-second
 //! cargo bench -p lsie-benches --bench live_latency -- --minutes 30      access unit to observation, PSS, growth
 //! cargo bench -p lsie-benches --bench engine_kills                      kill to `ok`, kill to measuring again
+//! cargo bench -p lsie-benches --bench slow_node                         drops, age, memory of an overloaded node
 //! ```
 //!
 //! Options: `--date YYYY-MM-DD` for the machine line, `--lsie PATH` for a binary built before, `--cache DIR` for models and demo

@@ -72,7 +72,7 @@ macro_rules! targets_run {
 }
 
 targets_run! {
-    api_bodies bundle config contracts drift link model_manifest privacy source_address tflite time_and_numbers
+    api_bodies bundle config contracts drift link model_manifest pipeline privacy source_address tflite time_and_numbers
 }
 
 #[test]

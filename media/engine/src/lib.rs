@@ -22,6 +22,7 @@ mod recovery;
 mod run;
 mod session;
 mod sound;
+mod user;
 
 pub use error::EngineError;
 /// What this machine and this build can compute on, for `lsie doctor`.
@@ -29,3 +30,10 @@ pub use lsie_device::{DeviceReport, probe};
 /// What the demo presenter truly does, for `lsie check` and tests; the measurement never reads it.
 pub use lsie_ingest::truth;
 pub use run::run;
+pub use user::{PipelineContext, node_registry};
+
+/// Pipelines that users write: documents, their check, their run.
+pub mod pipeline {
+    pub use lsie_graph::pipeline::*;
+    pub use lsie_graph::{Draw, Event, EventKind, NoHooks, NodeStats, RunError, Status};
+}

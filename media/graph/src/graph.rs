@@ -39,6 +39,17 @@ pub struct Stream<T> {
     slot: Slot<T>,
 }
 
+impl<T> Clone for Stream<T> {
+    /// The same output again, not another one.
+    fn clone(&self) -> Self {
+        Self {
+            draft: Rc::clone(&self.draft),
+            node: self.node,
+            slot: Rc::clone(&self.slot),
+        }
+    }
+}
+
 /// The end of a branch; offers the settings of the sink.
 pub struct SinkEnd {
     draft: Rc<RefCell<Draft>>,
@@ -220,7 +231,11 @@ impl<T: Payload> Stream<T> {
         }
     }
 
-    fn attach(&self, attach: impl FnOnce(&mut Wiring) -> Box<dyn Stage<T>> + 'static) {
+    pub(crate) fn number(&self) -> usize {
+        self.node
+    }
+
+    pub(crate) fn attach(&self, attach: impl FnOnce(&mut Wiring) -> Box<dyn Stage<T>> + 'static) {
         self.slot.borrow_mut().push(Box::new(attach));
     }
 

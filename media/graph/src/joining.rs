@@ -3,7 +3,7 @@
 use crate::graph::{Graph, Stream};
 use crate::merge::{
     DEFAULT_MERGE_LIMIT, DropAlone, EmitAlone, JoinAll, JoinAllOf, JoinAny, JoinLatest,
-    JoinOrdered, JoinSync, Latest, Ordered, Pairing,
+    JoinLatestOf, JoinOrdered, JoinSync, JoinSyncOf, Latest, Ordered, Pairing,
 };
 use crate::packet::{Either, Payload};
 use crate::unit::Join;
@@ -124,7 +124,44 @@ impl Graph {
         )
     }
 
-    fn merge_many<T: Payload, O: Payload>(
+    /// Makes rows of each packet of the stream number `leader` (0 is the first) with the nearest of every other stream in
+    /// media time; without all of them it is dropped as unpaired.
+    pub fn merge_sync_of<T: Payload>(
+        &mut self,
+        name: &str,
+        streams: &[Stream<T>],
+        leader: usize,
+        settings: Pairing,
+    ) -> Stream<Vec<Option<T>>> {
+        let join = JoinSyncOf::new(streams.len(), leader, false, settings);
+        self.merge_many(name, "merge_sync", streams, join)
+    }
+
+    /// As [`Graph::merge_sync_of`], but a leader goes out with whoever is there.
+    pub fn merge_sync_partial_of<T: Payload>(
+        &mut self,
+        name: &str,
+        streams: &[Stream<T>],
+        leader: usize,
+        settings: Pairing,
+    ) -> Stream<Vec<Option<T>>> {
+        let join = JoinSyncOf::new(streams.len(), leader, true, settings);
+        self.merge_many(name, "merge_sync", streams, join)
+    }
+
+    /// Makes rows of each packet of the stream number `leader` with the last packet of every other stream.
+    pub fn merge_latest_of<T: Payload>(
+        &mut self,
+        name: &str,
+        streams: &[Stream<T>],
+        leader: usize,
+        settings: Latest,
+    ) -> Stream<Vec<Option<T>>> {
+        let join = JoinLatestOf::new(streams.len(), leader, settings);
+        self.merge_many(name, "merge_latest", streams, join)
+    }
+
+    pub(crate) fn merge_many<T: Payload, O: Payload>(
         &mut self,
         name: &str,
         kind: &'static str,

@@ -37,6 +37,8 @@
 //! assert_eq!(seen.seen(), 10);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! The same graph can be written down as TOML or JSON: [`pipeline`].
 
 mod closures;
 mod draw;
@@ -44,12 +46,15 @@ mod edge;
 mod error;
 mod event;
 mod graph;
+mod item;
 mod joining;
 mod merge;
 mod node;
 mod node_state;
 pub mod nodes;
 mod packet;
+mod parallel;
+pub mod pipeline;
 mod plan;
 mod policy;
 mod recovery;
@@ -66,6 +71,7 @@ pub use draw::Draw;
 pub use error::{BuildError, NodeError, RunError, StartError};
 pub use event::{Event, EventKind, Hooks, LogHooks, NoHooks, Step};
 pub use graph::{Graph, SinkEnd, Stream};
+pub use item::{Item, ItemKind, ROW, Row, VALUE};
 pub use merge::{DEFAULT_MERGE_LIMIT, Latest, Ordered, Pairing};
 pub use node::{Emitter, Layer, Liveness, Sink, Source, SourceContext, run_layer};
 pub use packet::{Either, MediaTime, Packet, Payload};

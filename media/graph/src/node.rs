@@ -195,9 +195,37 @@ impl<'a, T> Emitter<'a, T> {
         self.losses.count_drop(reason, pts);
     }
 
+    /// Lends this emitter to a layer with another output type.
+    pub(crate) fn mapped<U, R>(
+        &mut self,
+        wrap: impl Fn(U) -> T,
+        call: impl FnOnce(&mut Emitter<'_, U>) -> R,
+    ) -> R {
+        let mut outlet = Wrapped {
+            outlet: &mut *self.outlet,
+            wrap,
+        };
+        let mut inner = Emitter::new(&mut outlet, self.losses);
+        let result = call(&mut inner);
+        self.downstream += inner.downstream;
+        result
+    }
+
     /// Time that the consumers took inside `emit`.
     pub(crate) fn downstream(&self) -> Duration {
         self.downstream
+    }
+}
+
+/// An outlet behind a change of payload.
+struct Wrapped<'o, F, T> {
+    outlet: &'o mut dyn Emit<T>,
+    wrap: F,
+}
+
+impl<U, T, F: Fn(U) -> T> Emit<U> for Wrapped<'_, F, T> {
+    fn emit(&mut self, packet: Packet<U>) {
+        self.outlet.emit(packet.map(&self.wrap));
     }
 }
 

@@ -39,6 +39,17 @@ impl NodeState {
         }
     }
 
+    /// The same node with counters that nobody reads.
+    pub(crate) fn twin(&self) -> Self {
+        Self {
+            name: self.name.clone(),
+            kind: self.kind,
+            policy: self.policy,
+            counters: Counters::default(),
+            lanes: Vec::new(),
+        }
+    }
+
     fn queue_depth(&self) -> usize {
         self.lanes.iter().map(|lane| lane.depth()).sum()
     }

@@ -74,10 +74,7 @@ impl Built {
 
     /// Names of the threads the run will have: those of the nodes that head them.
     pub fn threads(&self) -> Vec<&str> {
-        self.units
-            .iter()
-            .map(|unit| unit.node.name.as_str())
-            .collect()
+        self.units.iter().map(|unit| unit.name.as_str()).collect()
     }
 
     /// Starts all nodes, then the sources. Returns at once; errors of nodes come through the handle.
@@ -95,22 +92,18 @@ impl Built {
             .iter()
             .filter(|node| node.role == Role::Sink)
             .count();
-        shared.begin(
-            units.iter().map(|unit| unit.node.name.clone()).collect(),
-            sinks,
-        );
+        shared.begin(units.iter().map(|unit| unit.name.clone()).collect(), sinks);
         shared.tell(|hooks| hooks.on_run_start(&shared.name));
         let mut refused = None;
-        for Unit { node, body } in units {
-            let name = node.name.clone();
+        for Unit { name, node, body } in units {
             let of_thread = Arc::clone(&shared);
             let spawned = if refused.is_some() {
                 // The rest of the graph is not started; its nodes count as ended.
                 Err(None)
             } else {
-                let thread = thread::Builder::new().name(name.clone());
+                let (thread, unit) = (thread::Builder::new().name(name.clone()), name.clone());
                 thread
-                    .spawn(move || run_unit(&of_thread, &node.name, body))
+                    .spawn(move || run_unit(&of_thread, &unit, &node.name, body))
                     .map_err(Some)
             };
             if let Err(error) = spawned {
@@ -130,12 +123,12 @@ impl Built {
     }
 }
 
-fn run_unit(shared: &Arc<Shared>, name: &str, body: Box<dyn FnOnce() + Send>) {
+fn run_unit(shared: &Arc<Shared>, unit: &str, node: &str, body: Box<dyn FnOnce() + Send>) {
     // Nodes are guarded one by one; this catches what is left, so that the run always learns of its end.
     if let Err(panic) = catch_unwind(AssertUnwindSafe(body)) {
-        shared.fail(name, None, &NodeError::from_panic(panic.as_ref()));
+        shared.fail(node, None, &NodeError::from_panic(panic.as_ref()));
     }
-    shared.unit_ended(name);
+    shared.unit_ended(unit);
 }
 
 impl Run {

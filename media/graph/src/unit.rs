@@ -18,6 +18,7 @@ use crate::stage::{Outlet, Stage};
 
 /// One thread of a run.
 pub(crate) struct Unit {
+    pub(crate) name: String,
     pub(crate) node: Arc<NodeState>,
     pub(crate) body: Box<dyn FnOnce() + Send>,
 }

@@ -53,7 +53,18 @@ impl Wiring {
     }
 
     pub(crate) fn unit(&mut self, node: &Arc<NodeState>, body: impl FnOnce() + Send + 'static) {
+        self.named_unit(node.name.clone(), node, body);
+    }
+
+    /// A thread with a name of its own, for nodes that have several.
+    pub(crate) fn named_unit(
+        &mut self,
+        name: String,
+        node: &Arc<NodeState>,
+        body: impl FnOnce() + Send + 'static,
+    ) {
         self.units.push(Unit {
+            name,
             node: Arc::clone(node),
             body: Box::new(body),
         });
@@ -150,6 +161,18 @@ pub(crate) fn add_node<T>(
         inputs,
     });
     (nodes.len() - 1, Rc::default())
+}
+
+/// A layer behind an edge.
+pub(crate) fn add_layer_node<T>(
+    draft: &Rc<RefCell<Draft>>,
+    name: &str,
+    kind: &'static str,
+    from: usize,
+) -> (usize, Slot<T>) {
+    let edge = Some(Edge::default());
+    let inputs = vec![InputPlan { from, edge }];
+    add_node(draft, name, kind, Role::Layer, inputs)
 }
 
 pub(crate) fn add_port(

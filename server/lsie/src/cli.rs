@@ -80,6 +80,13 @@ pub(crate) enum Command {
     /// Model files: list, fetch, verify.
     #[command(subcommand, arg_required_else_help = true)]
     Models(Models),
+    /// Pipelines of your own: check, draw, run, and what they are made of.
+    #[command(
+        subcommand,
+        arg_required_else_help = true,
+        after_help = "A pipeline is a TOML or JSON file:\n\n  [pipeline]\n  id = \"smile\"\n  [[node]]\n  name = \"camera\"\n  kind = \"input\"\n  url = \"demo:presenter\"\n  [[node]]\n  name = \"face\"\n  kind = \"face\"\n  in = \"camera:video\"\n  [[node]]\n  name = \"out\"\n  kind = \"print\"\n  in = \"face\"\n\nFirst steps:\n  lsie pipeline nodes                     the kinds of nodes\n  lsie pipeline nodes face                one of them, with its parameters\n  lsie pipeline check smile.toml          everything that is wrong, at once\n  lsie pipeline run smile.toml --seconds 10"
+    )]
+    Pipeline(Pipeline),
     /// The media process as the server sees it.
     #[command(subcommand, arg_required_else_help = true)]
     EngineControl(EngineControl),
@@ -214,6 +221,65 @@ pub(crate) enum OfSession {
         /// Session id.
         id: Uuid,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Pipeline {
+    /// Run a pipeline here, without the server. Items that `print` takes go to standard output, progress to standard error.
+    Run(PipelineRunArgs),
+    /// Say everything that is wrong with a pipeline, with its place and the nearest known word. Opens nothing.
+    Check(PipelineFile),
+    /// Draw a pipeline.
+    Draw {
+        #[command(flatten)]
+        file: PipelineFile,
+        /// Form of the drawing.
+        #[arg(long, value_enum, default_value_t = DrawForm::Tree)]
+        format: DrawForm,
+    },
+    /// The kinds of nodes, or one with its inputs, outputs and parameters.
+    Nodes {
+        /// A kind.
+        name: Option<String>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PipelineFile {
+    /// Pipeline in TOML or JSON.
+    pub(crate) file: PathBuf,
+    /// Sets a parameter of a node, or a named one of the pipeline; may be repeated. (Configuration keys are set by
+    /// file or environment here.)
+    #[arg(id = "set", long = "set", value_name = "NODE.PARAM=VALUE")]
+    pub(crate) set: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PipelineRunArgs {
+    #[command(flatten)]
+    pub(crate) file: PipelineFile,
+    /// Take one item per source, then end.
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Stop after this many seconds.
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) seconds: Option<f64>,
+    /// Read `NODE.PARAM=VALUE` lines from standard input and set them while it runs.
+    #[arg(long)]
+    pub(crate) control: bool,
+    /// No progress, only the report at the end.
+    #[arg(long)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub(crate) enum DrawForm {
+    /// Text, from each sink back to its sources.
+    Tree,
+    /// Graphviz.
+    Dot,
+    /// Mermaid.
+    Mermaid,
 }
 
 #[derive(Debug, Subcommand)]

@@ -64,6 +64,21 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Doctor => commands::doctor(&config, out)?,
         #[cfg(feature = "media")]
         Command::Models(command) => return models_command(&config, command, out),
+        #[cfg(feature = "media")]
+        Command::Pipeline(command) => {
+            // `print` sinks write to standard output from threads of their own.
+            drop(lock);
+            let mut stdout = std::io::stdout();
+            let out = &mut Output {
+                to: &mut stdout,
+                json: cli.json,
+            };
+            return commands::pipeline(&config, command, out);
+        }
+        #[cfg(not(feature = "media"))]
+        Command::Pipeline(_) => anyhow::bail!(
+            "this is the light client; pipelines belong to the build with the media plane"
+        ),
         #[cfg(not(feature = "media"))]
         Command::Check(_) => {
             anyhow::bail!("this is the light client; it has no media plane to check")

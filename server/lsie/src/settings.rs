@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use lsie_schemas::config::{Layered, Origin};
 
-use crate::cli::Cli;
+use crate::cli::{Cli, Command};
 
 /// Applies defaults, file, environment and flags.
 pub(crate) fn load(cli: &Cli) -> Result<Layered> {
@@ -27,7 +27,9 @@ pub(crate) fn load(cli: &Cli) -> Result<Layered> {
         )?;
     }
     layered.apply_environment(std::env::vars())?;
-    for pair in &cli.set {
+    // Below `pipeline` the same flag sets parameters of nodes.
+    let is_pipeline = matches!(cli.command, Command::Pipeline(_));
+    for pair in cli.set.iter().filter(|_| !is_pipeline) {
         let Some((key, value)) = pair.split_once('=') else {
             bail!("--set wants KEY=VALUE, got `{pair}`")
         };

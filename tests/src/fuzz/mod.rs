@@ -19,6 +19,8 @@ mod contracts;
 mod seeds;
 mod tflite;
 
+use lsie_graph::Draw;
+use lsie_graph::pipeline::{Document, MAX_NODES, Registry};
 use lsie_infer::convert::tflite_to_onnx;
 use lsie_ingest::SourceAddress;
 use lsie_schemas::api;
@@ -49,6 +51,7 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("drift", drift),
     ("link", link),
     ("model_manifest", model_manifest),
+    ("pipeline", pipeline),
     ("privacy", perimeter),
     ("source_address", source_address),
     ("tflite", tflite),
@@ -277,6 +280,38 @@ pub fn source_address(data: &[u8]) {
     {
         assert!(width > 0 && height > 0 && fps > 0);
         assert!(duration_secs.is_none_or(|secs| secs.is_finite() && secs >= 0.0));
+    }
+}
+
+/// Pipeline documents: what is read is written and read back the same in both spellings, with the same hash; what is
+/// checked is drawn, and its full form is its own full form; every refusal has words.
+pub fn pipeline(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let registry = Registry::basic();
+    let document = match Document::parse(&text) {
+        Ok(document) => document,
+        Err(problems) => {
+            assert!(problems.iter().all(|problem| !problem.to_string().is_empty()));
+            assert!(!problems.is_empty());
+            return;
+        }
+    };
+    assert!(document.nodes.len() <= MAX_NODES);
+    let as_json = Document::parse(&document.to_json());
+    assert_eq!(as_json.as_ref(), Ok(&document));
+    let as_toml = Document::parse(&document.to_toml()).map(|document| document.hash());
+    assert_eq!(as_toml, Ok(document.hash()));
+    match document.check(&registry) {
+        Ok(checked) => {
+            assert!(!checked.draw(Draw::Tree).is_empty());
+            let again = checked.document().check(&registry);
+            assert_eq!(again.map(|again| again.hash()).ok(), Some(checked.hash()));
+        }
+        Err(problems) => {
+            assert!(!problems.is_empty());
+            let words: Vec<_> = problems.iter().map(ToString::to_string).collect();
+            assert!(words.iter().all(|words| !words.is_empty()));
+        }
     }
 }
 

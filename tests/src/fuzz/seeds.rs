@@ -41,6 +41,7 @@ pub fn seeds(target: &str) -> Result<Seeds> {
         "drift" => texts(&DRIFT),
         "link" => link()?,
         "model_manifest" => texts(&[("one.toml", MANIFEST)]),
+        "pipeline" => texts(&PIPELINES),
         "privacy" => cases("privacy", "inspect", "json")?,
         "source_address" => texts(&ADDRESSES),
         "tflite" => tflite(),
@@ -48,6 +49,25 @@ pub fn seeds(target: &str) -> Result<Seeds> {
         _ => Vec::new(),
     })
 }
+
+const PIPELINES: [(&str, &str); 4] = [
+    (
+        "chain.toml",
+        "[pipeline]\nid = \"a\"\nstop = \"first\"\n[pipeline.params]\nrate = 5\n[[node]]\nname = \"s\"\nkind = \"const\"\nvalue = 1\ncount = 3\n[[node]]\nname = \"f\"\nkind = \"fps\"\nin = \"s\"\nfps = { param = \"rate\", default = 3, min = 1, max = 9 }\nedge = { capacity = 4, when_full = \"drop_oldest\" }\non_error = { restart = 3 }\n[[node]]\nname = \"o\"\nkind = \"null\"\nin = \"f\"\n",
+    ),
+    (
+        "rows.json",
+        r#"{"pipeline":{"id":"b"},"node":[{"name":"x","kind":"const","value":{"y":[1,null]}},{"name":"m","kind":"merge","in":{"l":"x","r":"x"},"how":"sync","leader":"r"},{"name":"s","kind":"split","in":"m"},{"name":"c","kind":"collect","in":"s:l","edge":"fused"},{"name":"p","kind":"map","in":"s:r","expr":"(y.0 + 1) * 2 > 3 and not it == null","parallel":3},{"name":"n","kind":"null","in":"p"}]}"#,
+    ),
+    (
+        "circle.json",
+        r#"{"pipeline":{"id":"c"},"node":[{"name":"a","kind":"map","in":"b","expr":"1"},{"name":"b","kind":"map","in":"a","expr":"1"},{"name":"a","kind":"nul","in":"c:d"}]}"#,
+    ),
+    (
+        "numbers.toml",
+        "[pipeline]\nid = \"n\"\n[[node]]\nname = \"d\"\nkind = \"delay\"\nin = \"d\"\nseconds = 1e308\ncapacity = 9223372036854775807\nwhen = 1979-05-27T07:32:00Z\n",
+    ),
+];
 
 const API_BODIES: [(&str, &str); 4] = [
     (

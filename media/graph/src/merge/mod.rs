@@ -3,6 +3,7 @@
 mod all;
 mod any;
 mod latest;
+mod many;
 mod ordered;
 mod sync;
 
@@ -10,6 +11,7 @@ pub(crate) use all::{JoinAll, JoinAllOf};
 pub(crate) use any::JoinAny;
 pub(crate) use latest::JoinLatest;
 pub use latest::Latest;
+pub(crate) use many::{JoinLatestOf, JoinSyncOf};
 pub(crate) use ordered::JoinOrdered;
 pub use ordered::Ordered;
 pub use sync::Pairing;

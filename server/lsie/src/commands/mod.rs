@@ -4,6 +4,10 @@ mod doctor;
 mod experiments;
 mod live;
 mod physiology;
+#[cfg(feature = "media")]
+mod pipeline;
+#[cfg(feature = "media")]
+mod pipeline_run;
 mod sessions;
 mod state;
 
@@ -11,6 +15,8 @@ pub(crate) use doctor::{config, doctor};
 pub(crate) use experiments::experiments;
 pub(crate) use live::{live_session, stimulus};
 pub(crate) use physiology::{comodulation, physiology};
+#[cfg(feature = "media")]
+pub(crate) use pipeline::pipeline;
 pub(crate) use sessions::sessions;
 pub(crate) use state::{alerts, engine_control, health, overview, status};
 

@@ -48,7 +48,7 @@ fn assert_snapshot(name: &str, text: &str) {
 
 #[test]
 fn help_reads_as_it_was_agreed() {
-    let pages: [&[&str]; 9] = [
+    let pages: [&[&str]; 11] = [
         &[],
         &["serve"],
         &["check"],
@@ -58,6 +58,8 @@ fn help_reads_as_it_was_agreed() {
         &["stimulus"],
         &["experiments"],
         &["models"],
+        &["pipeline"],
+        &["pipeline", "run"],
     ];
     for page in pages {
         let done = bare(&[page, &["--help"]].concat());

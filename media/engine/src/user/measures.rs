@@ -1,0 +1,71 @@
+//! Measurements as nodes.
+
+use std::sync::Arc;
+
+use lsie_analysis::face::{
+    FaceControl, FaceLayer, FaceNetworks, FaceTracker, SessionPhase, SubjectRules,
+};
+use lsie_analysis::voice::{VoiceSettings, VoiceStream};
+use lsie_graph::pipeline::{Gives, MakeError, NodeKind, Takes};
+use lsie_infer::{ModelStore, Network};
+
+use super::{FACE, PipelineContext, VOICE, unavailable, unusable};
+use crate::sound::SoundLayer;
+
+const DETECTOR: &str = "face_detector";
+const MESH: &str = "face_mesh";
+const VOICE_MODEL: &str = "silero_vad";
+
+/// Faces in pictures.
+pub(super) fn face(context: &PipelineContext) -> NodeKind {
+    let (looks, makes) = (context.clone(), context.clone());
+    NodeKind::layer(
+        "face",
+        "Finds and follows a face in each picture: landmarks, head rotation, AU12 ratio; after 45 neutral frames a score.",
+        Takes::Types(&["video"]),
+        Gives::Type(FACE.name()),
+    )
+    .warn(move |_| {
+        let missing = [DETECTOR, MESH].iter().filter_map(|model| looks.missing(model));
+        missing.map(|why| format!("{why}; the pipeline cannot run without it")).collect()
+    })
+    .make(move |maker| {
+        let models = makes.models().map_err(unavailable)?;
+        let (detector, mesh) = (network(&models, DETECTOR)?, network(&models, MESH)?);
+        let networks =
+            FaceNetworks::new(makes.device.as_ref(), detector, mesh).map_err(unusable)?;
+        let control = FaceControl::default();
+        control.set_phase(SessionPhase::Open);
+        let tracker = FaceTracker::new(networks, SubjectRules::default());
+        maker.layer(&FACE, FaceLayer::new(tracker, control))
+    })
+}
+
+fn network(models: &ModelStore, name: &str) -> Result<Box<dyn Network>, MakeError> {
+    let path = models.check(name).map_err(unavailable)?;
+    let runtime = models.runtime().map_err(unavailable)?;
+    Ok(Box::new(runtime.open(&path).map_err(unavailable)?))
+}
+
+/// Voices in sound.
+pub(super) fn voice(context: &PipelineContext) -> NodeKind {
+    let (looks, makes) = (context.clone(), context.clone());
+    NodeKind::layer(
+        "voice",
+        "Says for each piece of sound whether somebody speaks, and how loud it is.",
+        Takes::Types(&["audio"]),
+        Gives::Type(VOICE.name()),
+    )
+    .warn(move |_| {
+        let missing = looks.missing(VOICE_MODEL).into_iter();
+        missing
+            .map(|why| format!("{why}; only the level is measured without it"))
+            .collect()
+    })
+    .make(move |maker| {
+        let models = makes.models().map_err(unavailable)?;
+        let stream = VoiceStream::open(&models, makes.device.as_ref(), VoiceSettings::default());
+        let layer = SoundLayer::new(stream, Arc::default()).map_err(MakeError::failed)?;
+        maker.layer(&VOICE, layer)
+    })
+}
