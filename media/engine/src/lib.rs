@@ -19,11 +19,15 @@ mod link;
 mod live;
 mod lockstep;
 mod run;
+mod semantic;
 mod sound;
 
 pub use error::EngineError;
+/// Compares a rule with an utterance, for `lsie semantics score`.
+pub use lsie_analysis::semantic::SemanticScorers;
 /// What this machine and this build can compute on, for `lsie doctor`.
 pub use lsie_device::{DeviceReport, probe};
 /// What the demo presenter truly does, for `lsie check` and tests; the measurement never reads it.
 pub use lsie_ingest::truth;
 pub use run::run;
+pub use semantic::semantic_scorers;

@@ -307,6 +307,8 @@ impl LiveRun {
             voice_inferences: voice.inferences,
             time_rejects,
             segments,
+            semantic_scores: 0,
+            semantic_refused: 0,
             link_drops: 0,
             paced_lags: input.frames_late,
         }

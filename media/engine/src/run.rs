@@ -21,6 +21,7 @@ use uuid::Uuid;
 use crate::error::{EngineError, OpenError};
 use crate::link::{Inbound, Link, Outbox, open};
 use crate::live::{LiveRun, LiveSettings};
+use crate::semantic::SemanticDesk;
 
 /// How long the server may take to say hello.
 const HELLO_LIMIT: Duration = Duration::from_secs(5);
@@ -34,6 +35,7 @@ struct Engine {
     models: Arc<ModelStore>,
     cache_dir: PathBuf,
     device: Arc<dyn Device>,
+    semantic: SemanticDesk,
     session: Option<LiveRun>,
     opening: Option<(StartSession, Receiver<Opened>)>,
     /// Counters of sessions that are over.
@@ -55,11 +57,17 @@ fn serve(link: &Link, build_id: &str) -> Result<(), EngineError> {
     let hello = await_hello(&link.inbound, build_id)?;
     let cache_dir = PathBuf::from(&hello.cache_dir);
     let models = Arc::new(ModelStore::open(&cache_dir)?);
+    let device: Arc<dyn Device> = Arc::new(CpuDevice::new());
     let mut engine = Engine {
         outbox: link.outbox.clone(),
+        semantic: SemanticDesk::new(
+            Arc::clone(&models),
+            Arc::clone(&device),
+            link.outbox.clone(),
+        ),
         models,
         cache_dir,
-        device: Arc::new(CpuDevice::new()),
+        device,
         session: None,
         opening: None,
         past: EngineCounters::default(),
@@ -156,6 +164,7 @@ impl Engine {
                 session_id,
                 stimulus_id,
             } => self.stimulus(session_id, stimulus_id),
+            ServerMessage::ScoreSemantics(question) => self.semantic.ask(*question),
             ServerMessage::End { session_id } => self.end(session_id, "requested"),
             ServerMessage::Shutdown => return false,
             ServerMessage::Hello(_) | ServerMessage::Heartbeat { .. } => {}
@@ -288,6 +297,7 @@ impl Engine {
             None => self.past.clone(),
         };
         counters.link_drops = self.outbox.dropped();
+        (counters.semantic_scores, counters.semantic_refused) = self.semantic.counts();
         let source_state = match (&self.session, &self.opening) {
             (Some(session), _) if session.is_playing() => "playing",
             (Some(_), _) | (None, Some(_)) => "opening",
@@ -318,6 +328,8 @@ fn sum(a: &EngineCounters, b: &EngineCounters) -> EngineCounters {
         audio_blocks: a.audio_blocks + b.audio_blocks,
         voice_inferences: a.voice_inferences + b.voice_inferences,
         time_rejects: a.time_rejects + b.time_rejects,
+        semantic_scores: a.semantic_scores + b.semantic_scores,
+        semantic_refused: a.semantic_refused + b.semantic_refused,
         segments: a.segments + b.segments,
         link_drops: a.link_drops + b.link_drops,
         paced_lags: a.paced_lags + b.paced_lags,

@@ -20,6 +20,7 @@ use uuid::Uuid;
 use crate::contract::{AcousticMetrics, Au12Observation};
 use crate::id::SegmentId;
 use crate::observation::{CalibrationState, NullReason, VisualTick};
+use crate::semantic::{SemanticQuestion, SemanticScores};
 use crate::time::UtcMicros;
 
 pub use bounded::{Bounded, Text};
@@ -56,6 +57,8 @@ pub enum ServerMessage {
         /// The operator's action.
         stimulus_id: Uuid,
     },
+    /// Compare a rule with an utterance; the answer is [`EngineMessage::SemanticScores`].
+    ScoreSemantics(Box<SemanticQuestion>),
     /// Flush and close the session.
     End {
         /// Session to close.
@@ -145,6 +148,8 @@ pub enum EngineMessage {
         /// Stable code.
         code: Text<64>,
     },
+    /// What the scorers measured on a question.
+    SemanticScores(SemanticScores),
     /// A closed 30 s window.
     Segment(Box<SegmentMessage>),
     /// A stretch of media that was not measured.
@@ -209,6 +214,10 @@ pub struct EngineCounters {
     pub voice_inferences: u64,
     /// Blocks or observations refused because their time stepped back or was not finite.
     pub time_rejects: u64,
+    /// Rules compared with utterances.
+    pub semantic_scores: u64,
+    /// Comparisons refused because too many were waiting (the newest is refused).
+    pub semantic_refused: u64,
     /// Segments cut.
     pub segments: u64,
     /// Messages dropped because the link was full (display ticks only).

@@ -6,6 +6,7 @@ use lsie_schemas::api::{
     AttestAccepted, AttestRequest, EventType, LifecycleAccepted, SessionCreate, SessionEnd,
     StimulusAccepted, StimulusRequest,
 };
+use lsie_schemas::semantic::{SemanticQuestion, SemanticScores};
 use lsie_store::{Reader, Writer};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use uuid::Uuid;
@@ -30,6 +31,8 @@ pub(crate) enum Command {
     Stimulus(Uuid, StimulusRequest, Reply<StimulusAccepted>),
     /// Judge its delivery.
     Attest(Uuid, AttestRequest, Reply<AttestAccepted>),
+    /// Compare a rule with an utterance.
+    ScoreSemantics(Box<SemanticQuestion>, Reply<SemanticScores>),
     /// Close the circuit.
     ResetEngine(Reply<()>),
     /// Stop the engine and end.
@@ -99,7 +102,7 @@ impl Supervisor {
         self.changes.subscribe()
     }
 
-    async fn ask<T>(
+    pub(crate) async fn ask<T>(
         &self,
         command: impl FnOnce(Reply<T>) -> Command,
     ) -> Result<T, SupervisorError> {

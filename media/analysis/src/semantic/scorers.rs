@@ -207,7 +207,7 @@ impl Model {
         if !tokens.has_content {
             return Err(SemanticFailure::EmptyText);
         }
-        let numbers = self.encoder.run(&tokens).map_err(failed)?;
+        let numbers = self.encoder.run(&tokens).map_err(|error| failed(&error))?;
         let value = numbers.first().copied().map_or(f64::NAN, f64::from);
         Ok((value, tokens.is_cut))
     }
@@ -215,16 +215,15 @@ impl Model {
     /// Cosine of the two vectors. The rule's is kept for the next utterance.
     fn cosine(&mut self, rule: &str, utterance: &str) -> Reading {
         let (said, said_cut) = self.vector(utterance)?;
-        let kept = match self.rules.iter().position(|kept| kept.text == rule) {
-            Some(place) => self.rules.remove(place),
-            None => {
-                let (vector, is_cut) = self.vector(rule)?;
-                let text = rule.to_owned();
-                KeptRule {
-                    text,
-                    vector,
-                    is_cut,
-                }
+        let known = self.rules.iter().position(|kept| kept.text == rule);
+        let kept = if let Some(place) = known {
+            self.rules.remove(place)
+        } else {
+            let (vector, is_cut) = self.vector(rule)?;
+            KeptRule {
+                text: rule.to_owned(),
+                vector,
+                is_cut,
             }
         };
         let value = cosine(&kept.vector, &said);
@@ -241,7 +240,7 @@ impl Model {
         if !tokens.has_content {
             return Err(SemanticFailure::EmptyText);
         }
-        let vector = self.encoder.run(&tokens).map_err(failed)?;
+        let vector = self.encoder.run(&tokens).map_err(|error| failed(&error))?;
         if !vector.iter().all(|number| number.is_finite()) {
             return Err(SemanticFailure::NotFinite);
         }
@@ -265,7 +264,7 @@ impl fmt::Debug for Slot {
 }
 
 /// The library's words may quote numbers but no text; they go to the log, a code goes out.
-fn failed(error: InferError) -> SemanticFailure {
+fn failed(error: &InferError) -> SemanticFailure {
     tracing::error!(%error, "a semantic scorer failed");
     SemanticFailure::Network
 }

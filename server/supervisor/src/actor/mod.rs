@@ -5,6 +5,7 @@
 mod encounters;
 mod engine_events;
 mod recovery;
+mod semantics;
 mod sessions;
 
 use std::collections::HashMap;
@@ -71,6 +72,7 @@ pub(crate) struct Actor {
     store_retry_at: Option<Instant>,
     starting: Option<Waiting<LifecycleAccepted>>,
     stamping: HashMap<Uuid, Waiting<StimulusAccepted>>,
+    asked: HashMap<Uuid, semantics::Asked>,
     state: Snapshot,
     published: watch::Sender<Arc<Snapshot>>,
     changes: broadcast::Sender<EventType>,
@@ -95,6 +97,7 @@ pub async fn supervise(
         store_retry_at: None,
         starting: None,
         stamping: HashMap::new(),
+        asked: HashMap::new(),
         state: Snapshot {
             build_id: settings.build_id.clone(),
             started_at: Some(utc_now()),
@@ -173,6 +176,7 @@ impl Actor {
                 let answer = self.attest(id, &body).await;
                 let _ = reply.send(answer);
             }
+            Command::ScoreSemantics(question, reply) => self.score(question, reply),
             Command::ResetEngine(reply) => {
                 self.policy.reset();
                 if self.engine.is_none() {
@@ -207,8 +211,10 @@ impl Actor {
             .map(|deadline| self.origin + deadline);
         let stamps = self.stamping.values().map(|waiting| waiting.until);
         let starting = self.starting.iter().map(|waiting| waiting.until);
+        let asked = self.asked.values().map(|asked| asked.until);
         stamps
             .chain(starting)
+            .chain(asked)
             .chain(attest)
             .chain(self.restart_at)
             .chain(self.store_retry_at)
@@ -232,6 +238,7 @@ impl Actor {
             };
             let _ = waiting.reply.send(Ok(answer));
         }
+        self.give_up_questions(Some(now));
         let late: Vec<Uuid> = self
             .stamping
             .iter()

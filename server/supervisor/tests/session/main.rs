@@ -9,5 +9,6 @@ mod engine_deaths;
 mod evidence;
 mod foreign_words;
 mod lifecycle;
+mod semantics;
 mod stage;
 mod store_faults;
