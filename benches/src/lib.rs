@@ -6,6 +6,7 @@
 //!
 //! ```text
 //! cargo bench -p lsie-benches --bench frame_path                        ms per stage, frames per core-second
+//! cargo bench -p lsie-benches --bench semantic_pair                     ms per compared pair, by length of the utterance
 //! cargo bench -p lsie-benches --bench live_latency -- --minutes 30      access unit to observation, PSS, growth
 //! cargo bench -p lsie-benches --bench engine_kills                      kill to `ok`, kill to measuring again
 //! cargo bench -p lsie-benches --bench slow_node                         drops, age, memory of an overloaded node

@@ -42,6 +42,7 @@ pub mod id;
 pub mod link;
 pub mod observation;
 pub mod privacy;
+pub mod semantic;
 pub mod text;
 pub mod time;
 pub mod window;

@@ -72,7 +72,8 @@ macro_rules! targets_run {
 }
 
 targets_run! {
-    api_bodies bundle config contracts drift link model_manifest pipeline privacy source_address tflite time_and_numbers
+    api_bodies bundle config contracts drift link model_manifest pipeline privacy safetensors source_address tflite
+    time_and_numbers word_pieces
 }
 
 #[test]
@@ -132,6 +133,11 @@ fn seeds_get_behind_the_first_checks() -> Result<()> {
         let outcome = lsie_infer::convert::tflite_to_onnx(&bytes);
         let is_refused = name == "unknown.tflite";
         assert_eq!(outcome.is_err(), is_refused, "{name}: {:?}", outcome.err());
+    }
+    for (name, bytes) in seeds("safetensors")? {
+        let outcome = lsie_infer::convert::bert_to_onnx(&bytes, 2);
+        let is_whole = ["pair.safetensors", "sentence.safetensors"].contains(&name.as_str());
+        assert_eq!(outcome.is_ok(), is_whole, "{name}: {:?}", outcome.err());
     }
     for (name, bytes) in seeds("contracts")? {
         let payload = serde_json::from_slice(&bytes)?;

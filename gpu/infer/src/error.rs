@@ -76,6 +76,14 @@ pub enum InferError {
         /// The buffer's label, or `none` where it is missing.
         label: String,
     },
+    /// The model has no free axis of that name, or it does not take that size. The caller's size is wrong.
+    #[error("no free axis {axis} takes the size {size}")]
+    Axis {
+        /// Name of the axis.
+        axis: String,
+        /// The size that was asked for.
+        size: usize,
+    },
     /// The network answers with other numbers than the manifest recorded. Do not use it on this machine.
     #[error("self-test of {name}: {output}[{index}] is {found}, recorded was {wanted}")]
     SelfTest {

@@ -33,4 +33,4 @@ pub use error::{ConvertError, FileFault, InferError};
 pub use manifest::Manifest;
 pub use network::{Network, TensorInfo, landmark_indices};
 pub use runtime::{OrtNetwork, Runtime};
-pub use store::{ModelState, ModelStatus, ModelStore};
+pub use store::{LOCAL_MANIFEST, ModelState, ModelStatus, ModelStore};

@@ -7,6 +7,11 @@ use crate::error::InferError;
 /// The manifest of this build.
 const EMBEDDED: &str = include_str!("../models.toml");
 
+/// Special tokens and at least one of each text.
+const MIN_TOKENS: usize = 5;
+/// Attention grows with the square of it.
+const MAX_TOKENS: usize = 4096;
+
 /// All models, in the order of the file.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -24,7 +29,7 @@ pub struct ModelEntry {
     pub name: String,
     /// What it is for, one sentence.
     pub task: String,
-    /// Network or library.
+    /// Network, library or vocabulary.
     pub kind: ModelKind,
     /// Version of the model.
     pub version: String,
@@ -53,14 +58,54 @@ pub struct ModelEntry {
     pub outputs: Vec<TensorNote>,
     /// How to see that it computes the right thing.
     pub self_test: Option<SelfTest>,
+    /// What it does for semantic scoring; absent for models that judge no text.
+    pub scorer: Option<Scorer>,
 }
 
-/// Network or library.
+/// A network that compares two texts.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scorer {
+    /// How it compares.
+    pub kind: ScorerKind,
+    /// What its number is.
+    pub output: ScorerOutput,
+    /// Name of the entry with its vocabulary (lower-case WordPiece, one piece per line).
+    pub vocabulary: String,
+    /// Most tokens it was trained for, the special ones counted; longer texts are cut there.
+    pub max_tokens: usize,
+}
+
+/// How a scorer compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScorerKind {
+    /// Each text alone becomes a vector of unit length.
+    SentenceEmbedding,
+    /// Both texts at once become a number.
+    CrossEncoder,
+}
+
+/// What the number of a scorer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScorerOutput {
+    /// Cosine of two vectors.
+    Cosine,
+    /// Log-odds.
+    Logit,
+    /// A probability.
+    Probability,
+}
+
+/// Network, library or vocabulary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ModelKind {
     /// A network, run by the runtime.
     Network,
+    /// The pieces of words that a network reads, one per line.
+    Vocabulary,
     /// The library that runs networks.
     Runtime,
 }
@@ -70,6 +115,7 @@ impl ModelKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             ModelKind::Network => "network",
+            ModelKind::Vocabulary => "vocabulary",
             ModelKind::Runtime => "runtime",
         }
     }
@@ -128,6 +174,8 @@ pub struct Derived {
     pub sha256: String,
     /// Bytes of the file.
     pub size_bytes: u64,
+    /// For `bert_to_onnx`: into how many heads attention is cut, which the weights do not say.
+    pub heads: Option<usize>,
 }
 
 /// An input or output, for people.
@@ -136,18 +184,25 @@ pub struct Derived {
 pub struct TensorNote {
     /// Name in the model that is used.
     pub name: String,
-    /// Sizes of the axes.
+    /// Sizes of the axes; a free one is 1.
     pub shape: Vec<usize>,
     /// Layout, order of colours, range, unit.
     pub note: String,
 }
 
 /// A run with known numbers. The first input is a ramp (`((37 i) mod 101) / 100` at place `i`), the others are zero.
+///
+/// Where the inputs have a free axis, the test names it and gives the first input itself.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SelfTest {
     /// Largest difference that is accepted (processors round differently).
     pub tolerance: f32,
+    /// The free axis; it gets as many places as `input` has numbers.
+    pub axis: Option<String>,
+    /// The first input, with a free axis.
+    #[serde(default)]
+    pub input: Vec<f32>,
     /// Some numbers of the outputs.
     pub expect: Vec<Expectation>,
 }
@@ -170,11 +225,26 @@ impl Manifest {
         Self::parse(EMBEDDED)
     }
 
+    /// The manifest of this build with the user's own entries behind it; all names together are unique.
+    pub fn with_local(text: &str) -> Result<Self, InferError> {
+        let local: Manifest = toml::from_str(text).map_err(|error| InferError::Manifest {
+            reason: format!("{}: {error}", crate::LOCAL_MANIFEST),
+        })?;
+        let mut all = Self::embedded()?;
+        all.models.extend(local.models);
+        all.checked()
+    }
+
     /// Reads a manifest and checks that its names are unique and its hashes are hashes.
     pub fn parse(text: &str) -> Result<Self, InferError> {
         let manifest: Manifest = toml::from_str(text).map_err(|error| InferError::Manifest {
             reason: error.to_string(),
         })?;
+        manifest.checked()
+    }
+
+    fn checked(self) -> Result<Self, InferError> {
+        let manifest = self;
         for (position, entry) in manifest.models.iter().enumerate() {
             let name = &entry.name;
             let twice = manifest.models.iter().skip(position + 1);
@@ -193,14 +263,22 @@ impl Manifest {
                     ),
                 });
             }
-            if entry
-                .self_test
-                .as_ref()
-                .is_some_and(|test| test.expect.is_empty())
-            {
-                return Err(InferError::Manifest {
-                    reason: format!("{name} has a self-test that expects nothing"),
-                });
+            if let Some(test) = &entry.self_test {
+                let fault = if test.expect.is_empty() {
+                    Some("expects nothing")
+                } else if test.axis.is_some() == test.input.is_empty() {
+                    Some("gives only one of axis and input")
+                } else {
+                    None
+                };
+                if let Some(fault) = fault {
+                    return Err(InferError::Manifest {
+                        reason: format!("{name} has a self-test that {fault}"),
+                    });
+                }
+            }
+            if let Some(reason) = entry.scorer_fault(&manifest.models) {
+                return Err(InferError::Manifest { reason });
             }
             let files = entry.derive.iter().map(|derived| derived.output.as_str());
             if !files.chain([entry.file_name()]).all(is_file_name) {
@@ -228,6 +306,33 @@ impl ModelEntry {
     pub fn file_name(&self) -> &str {
         let path = &self.source.inner_path;
         path.rsplit('/').next().unwrap_or(path)
+    }
+
+    /// What is wrong with what it says about semantic scoring.
+    fn scorer_fault(&self, models: &[ModelEntry]) -> Option<String> {
+        let scorer = self.scorer.as_ref()?;
+        let name = &self.name;
+        let mut vocabularies = models.iter();
+        let has_vocabulary = vocabularies
+            .any(|other| other.kind == ModelKind::Vocabulary && other.name == scorer.vocabulary);
+        let is_cosine = scorer.output == ScorerOutput::Cosine;
+        if self.kind != ModelKind::Network {
+            Some(format!("{name} scores but is no network"))
+        } else if !has_vocabulary {
+            Some(format!(
+                "{name} has the unknown vocabulary {}",
+                scorer.vocabulary
+            ))
+        } else if is_cosine != (scorer.kind == ScorerKind::SentenceEmbedding) {
+            Some(format!("{name} has an output that its kind cannot give"))
+        } else if !(MIN_TOKENS..=MAX_TOKENS).contains(&scorer.max_tokens) {
+            Some(format!(
+                "{name} takes {} tokens, not {MIN_TOKENS} to {MAX_TOKENS}",
+                scorer.max_tokens
+            ))
+        } else {
+            None
+        }
     }
 
     /// One sentence that says how to get it.
@@ -278,7 +383,14 @@ mod tests {
             .collect();
         assert_eq!(
             names,
-            ["onnxruntime", "face_detector", "face_mesh", "silero_vad"]
+            [
+                "onnxruntime",
+                "face_detector",
+                "face_mesh",
+                "silero_vad",
+                "sentence_vocabulary",
+                "sentence_embedding"
+            ]
         );
         for entry in &manifest.models {
             assert!(!entry.redistributable, "{}", entry.name);
@@ -305,6 +417,10 @@ mod tests {
         fault(expectations, "");
         fault("\"face_mesh\"", "\"face_detector\"");
         fault("redistributable", "redistributible");
+        fault("output = \"cosine\"", "output = \"logit\"");
+        fault("max_tokens = 256", "max_tokens = 4");
+        fault("vocabulary = \"sent", "vocabulary = \"sant");
+        fault("axis = \"tokens\"\n", "");
         fault(
             "output = \"face_mesh.onnx\"",
             "output = \"../face_mesh.onnx\"",

@@ -12,7 +12,7 @@ use crate::error::InferError;
 pub struct TensorInfo {
     /// Name in the model.
     pub name: String,
-    /// Sizes of the axes, all fixed.
+    /// Sizes of the axes, as they are now: a free axis of an input has the size of the last [`Network::set_axis`], at first 1.
     pub shape: Vec<usize>,
 }
 
@@ -44,6 +44,15 @@ pub trait Network: Send {
 
     /// What comes out, in the order in which `run` writes it.
     fn outputs(&self) -> &[TensorInfo];
+
+    /// Gives a free axis of the inputs (such as the number of tokens) its size for the runs that follow. Outputs never
+    /// have free axes. [`InferError::Axis`] where there is no such axis, which is the case for most networks.
+    fn set_axis(&mut self, axis: &str, size: usize) -> Result<(), InferError> {
+        Err(InferError::Axis {
+            axis: axis.to_owned(),
+            size,
+        })
+    }
 
     /// A text that the model carries under `key`.
     fn metadata(&self, key: &str) -> Option<String>;

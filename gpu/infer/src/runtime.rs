@@ -8,7 +8,7 @@ use lsie_device::{Buffer, Stream};
 use ort::environment::Environment;
 use ort::session::builder::GraphOptimizationLevel;
 use ort::session::{HasSelectedOutputs, OutputSelector, RunOptions, Session, SessionInputValue};
-use ort::value::{Outlet, Tensor, TensorElementType, TensorRef};
+use ort::value::{Outlet, Tensor, TensorElementType, TensorRef, ValueType};
 
 use crate::error::InferError;
 use crate::network::{Network, TensorInfo};
@@ -64,7 +64,7 @@ impl Runtime {
         &self.library
     }
 
-    /// Loads a model for the processor: one thread, deterministic, all sizes fixed.
+    /// Loads a model for the processor: one thread, deterministic. Sizes are fixed but for named axes of inputs.
     pub fn open(&self, model: &Path) -> Result<OrtNetwork, InferError> {
         OrtNetwork::open(self, model)
     }
@@ -79,8 +79,17 @@ pub struct OrtNetwork {
     options: RunOptions<HasSelectedOutputs>,
     inputs: Vec<Input>,
     input_infos: Vec<TensorInfo>,
+    free_axes: Vec<FreeAxis>,
     outputs: Vec<TensorInfo>,
     model: String,
+}
+
+/// An axis of an input whose size the caller chooses.
+#[derive(Debug)]
+struct FreeAxis {
+    name: String,
+    input: usize,
+    axis: usize,
 }
 
 /// The shape of an input as the library takes it.
@@ -112,6 +121,10 @@ impl OrtNetwork {
             infos.collect::<Result<Vec<_>, String>>().map_err(&failed)
         };
         let (input_infos, outputs) = (infos(session.inputs())?, infos(session.outputs())?);
+        let free_axes = free_axes(session.inputs());
+        if let Some(axis) = self::free_axes(session.outputs()).first() {
+            return Err(failed(format!("an output has the free axis {}", axis.name)));
+        }
         let mut selector = OutputSelector::default();
         for output in &outputs {
             let memory = Tensor::<f32>::new(session.allocator(), output.shape.clone())
@@ -127,6 +140,7 @@ impl OrtNetwork {
             options,
             inputs,
             input_infos,
+            free_axes,
             outputs,
             model: name,
         })
@@ -140,6 +154,26 @@ impl Network for OrtNetwork {
 
     fn outputs(&self) -> &[TensorInfo] {
         &self.outputs
+    }
+
+    fn set_axis(&mut self, axis: &str, size: usize) -> Result<(), InferError> {
+        let refused = || InferError::Axis {
+            axis: axis.to_owned(),
+            size,
+        };
+        let mut infos = self.input_infos.clone();
+        let mut is_known = false;
+        for free in self.free_axes.iter().filter(|free| free.name == axis) {
+            let info = infos.get_mut(free.input).ok_or_else(refused)?;
+            *info.shape.get_mut(free.axis).ok_or_else(refused)? = size;
+            is_known = is_known || size > 0;
+        }
+        if !is_known || infos.iter().any(|info| !is_bounded(&info.shape)) {
+            return Err(refused());
+        }
+        self.inputs = infos.iter().map(Input::new).collect();
+        self.input_infos = infos;
+        Ok(())
     }
 
     fn metadata(&self, key: &str) -> Option<String> {
@@ -233,22 +267,56 @@ fn tensor_info(outlet: &Outlet) -> Result<TensorInfo, String> {
     if outlet.dtype().tensor_type() != Some(TensorElementType::Float32) {
         return Err(format!("{name} is no tensor of 32-bit floats"));
     }
-    let sizes = outlet
-        .dtype()
-        .tensor_shape()
-        .into_iter()
-        .flat_map(|shape| shape.iter());
+    let ValueType::Tensor {
+        shape,
+        dimension_symbols,
+        ..
+    } = outlet.dtype()
+    else {
+        return Err(format!("{name} is no tensor"));
+    };
+    let symbols = dimension_symbols.iter().map(String::as_str);
+    let sizes = shape.iter().zip(symbols.chain(std::iter::repeat("")));
     let shape = sizes
-        .map(|size| usize::try_from(*size).ok())
+        .map(|(size, symbol)| match usize::try_from(*size) {
+            Ok(size) => Some(size),
+            Err(_) => (!symbol.is_empty()).then_some(1),
+        })
         .collect::<Option<Vec<_>>>()
-        .ok_or_else(|| format!("{name} has a size that is not fixed"))?;
-    let elements = shape
-        .iter()
-        .try_fold(1_usize, |all, size| all.checked_mul(*size));
-    if elements.is_none_or(|elements| elements > MAX_ELEMENTS) {
+        .ok_or_else(|| format!("{name} has a size that is neither fixed nor named"))?;
+    if !is_bounded(&shape) {
         return Err(format!("{name} is larger than {MAX_ELEMENTS} numbers"));
     }
     Ok(TensorInfo { name, shape })
+}
+
+fn is_bounded(shape: &[usize]) -> bool {
+    let elements = shape
+        .iter()
+        .try_fold(1_usize, |all, size| all.checked_mul(*size));
+    elements.is_some_and(|elements| elements <= MAX_ELEMENTS)
+}
+
+/// The axes without a size that have a name.
+fn free_axes(outlets: &[Outlet]) -> Vec<FreeAxis> {
+    let mut found = Vec::new();
+    for (input, outlet) in outlets.iter().enumerate() {
+        if let ValueType::Tensor {
+            shape,
+            dimension_symbols,
+            ..
+        } = outlet.dtype()
+        {
+            let named = shape.iter().zip(dimension_symbols.iter()).enumerate();
+            let free = named.filter(|(_, (size, name))| **size < 0 && !name.is_empty());
+            found.extend(free.map(|(axis, (_, name))| FreeAxis {
+                name: name.clone(),
+                input,
+                axis,
+            }));
+        }
+    }
+    found
 }
 
 fn binding(info: &TensorInfo, label: Option<&str>) -> InferError {

@@ -12,6 +12,9 @@ pub(crate) fn run(
     network: &mut dyn Network,
     test: &SelfTest,
 ) -> Result<(), InferError> {
+    if let Some(axis) = &test.axis {
+        network.set_axis(axis, test.input.len())?;
+    }
     let device = open(DeviceKind::Cpu)?;
     let stream = device.stream("self-test")?;
     let allocate = |infos: &[TensorInfo]| {
@@ -24,7 +27,10 @@ pub(crate) fn run(
     let mut outputs = allocate(network.outputs())?;
     let first = inputs.first_mut().and_then(Buffer::host_mut::<f32>);
     for (place, value) in first.into_iter().flatten().enumerate() {
-        *value = ramp(place);
+        *value = match test.axis {
+            Some(_) => test.input.get(place).copied().unwrap_or(0.0),
+            None => ramp(place),
+        };
     }
     let input_refs: Vec<&Buffer> = inputs.iter().collect();
     let mut output_refs: Vec<&mut Buffer> = outputs.iter_mut().collect();

@@ -8,12 +8,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use sha2::{Digest, Sha256};
 
-use crate::convert::{CONVERTER_NAME, CONVERTER_VERSION, tflite_to_onnx};
-use crate::error::{FileFault, InferError};
-use crate::manifest::{Manifest, ModelEntry, ModelKind};
+use crate::convert::{
+    BERT_CONVERTER_NAME, BERT_CONVERTER_VERSION, CONVERTER_NAME, CONVERTER_VERSION, bert_to_onnx,
+    tflite_to_onnx,
+};
+use crate::error::{ConvertError, FileFault, InferError};
+use crate::manifest::{Derived, Manifest, ModelEntry, ModelKind};
 use crate::runtime::Runtime;
 use crate::self_test;
 
+/// Name of a file in the cache folder with entries of the user's own, written as `models.toml` is.
+pub const LOCAL_MANIFEST: &str = "models.local.toml";
+
+/// More of the user's own entries are not read; a file cut there is refused as malformed.
+const MAX_LOCAL_MANIFEST_BYTES: u64 = 1 << 20;
 /// Bytes read at once while hashing.
 const HASH_CHUNK_BYTES: usize = 1 << 16;
 
@@ -58,9 +66,26 @@ struct Expected<'e> {
 }
 
 impl ModelStore {
-    /// Looks at the cache below `cache_dir` with the manifest of this build. Creates nothing.
+    /// Looks at the cache below `cache_dir` with the manifest of this build and the user's own entries, which are those of
+    /// [`LOCAL_MANIFEST`] where it exists. Creates nothing.
     pub fn open(cache_dir: &Path) -> Result<Self, InferError> {
-        Ok(Self::with_manifest(cache_dir, Manifest::embedded()?))
+        let path = cache_dir.join(LOCAL_MANIFEST);
+        let failed = |source| InferError::Io {
+            path: path.clone(),
+            source,
+        };
+        let manifest = match File::open(&path) {
+            Ok(file) => {
+                let mut text = String::new();
+                file.take(MAX_LOCAL_MANIFEST_BYTES)
+                    .read_to_string(&mut text)
+                    .map_err(failed)?;
+                Manifest::with_local(&text)?
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Manifest::embedded()?,
+            Err(source) => return Err(failed(source)),
+        };
+        Ok(Self::with_manifest(cache_dir, manifest))
     }
 
     /// As [`ModelStore::open`], with a manifest of the caller's.
@@ -143,12 +168,13 @@ impl ModelStore {
         self.path(name)
     }
 
-    /// Checks the hashes of a model and runs its self-test (for the library: opens it).
+    /// Checks the hashes of a model and runs its self-test (for the library: opens it; for a vocabulary: nothing more).
     pub fn verify(&self, name: &str) -> Result<(), InferError> {
         let path = self.check(name)?;
         let entry = self.manifest.entry(name)?;
         match entry.kind {
             ModelKind::Runtime => Runtime::load(&path).map(drop),
+            ModelKind::Vocabulary => Ok(()),
             ModelKind::Network => match &entry.self_test {
                 Some(test) => {
                     let mut network = self.runtime()?.open(&path)?;
@@ -270,13 +296,8 @@ fn files(entry: &ModelEntry) -> Vec<Expected<'_>> {
 fn derive(entry: &ModelEntry, inner: Vec<u8>) -> Result<Vec<Vec<u8>>, InferError> {
     let mut contents = vec![inner];
     for step in &entry.derive {
-        if (step.tool.as_str(), step.tool_version.as_str()) != (CONVERTER_NAME, CONVERTER_VERSION) {
-            return Err(InferError::Manifest {
-                reason: format!("no tool {} {} in this build", step.tool, step.tool_version),
-            });
-        }
         let source = contents.last().map(Vec::as_slice).unwrap_or_default();
-        let converted = tflite_to_onnx(source).map_err(|source| InferError::Convert {
+        let converted = convert(step, source)?.map_err(|source| InferError::Convert {
             name: entry.name.clone(),
             source,
         })?;
@@ -293,6 +314,19 @@ fn derive(entry: &ModelEntry, inner: Vec<u8>) -> Result<Vec<Vec<u8>>, InferError
         contents.push(converted);
     }
     Ok(contents)
+}
+
+/// Runs the tool of one step.
+fn convert(step: &Derived, source: &[u8]) -> Result<Result<Vec<u8>, ConvertError>, InferError> {
+    match (step.tool.as_str(), step.tool_version.as_str(), step.heads) {
+        (CONVERTER_NAME, CONVERTER_VERSION, None) => Ok(tflite_to_onnx(source)),
+        (BERT_CONVERTER_NAME, BERT_CONVERTER_VERSION, Some(heads)) => {
+            Ok(bert_to_onnx(source, heads))
+        }
+        _ => Err(InferError::Manifest {
+            reason: format!("no tool {} {} in this build", step.tool, step.tool_version),
+        }),
+    }
 }
 
 /// Reads one file of an archive; never more bytes than the manifest says.

@@ -1,4 +1,4 @@
-//! Every measurement on pictures and sound: what the media plane says about a person.
+//! Every measurement on pictures, sound and words: what the media plane says about a person.
 //!
 //! **The one contract.** A measurement takes frames or samples and gives derived values of `lsie-schemas` with the time of their
 //! input. What cannot be measured is a typed [`NullReason`](lsie_schemas::observation::NullReason), never a zero.
@@ -23,6 +23,7 @@
 
 mod error;
 pub mod face;
+pub mod semantic;
 pub mod voice;
 
 pub use error::AnalysisError;

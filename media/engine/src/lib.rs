@@ -20,16 +20,20 @@ mod live;
 mod lockstep;
 mod recovery;
 mod run;
+mod semantic;
 mod session;
 mod sound;
 mod user;
 
 pub use error::EngineError;
+/// Compares a rule with an utterance, for `lsie semantics score`.
+pub use lsie_analysis::semantic::SemanticScorers;
 /// What this machine and this build can compute on, for `lsie doctor`.
 pub use lsie_device::{DeviceReport, probe};
 /// What the demo presenter truly does, for `lsie check` and tests; the measurement never reads it.
 pub use lsie_ingest::truth;
 pub use run::run;
+pub use semantic::semantic_scorers;
 pub use user::{PipelineContext, node_registry};
 
 /// Pipelines that users write: documents, their check, their run.

@@ -21,6 +21,7 @@ use crate::error::EngineError;
 use crate::link::{Inbound, Link, Outbox, open};
 use crate::live::OpenParts;
 use crate::recovery::{LiveRun, Outcome};
+use crate::semantic::SemanticDesk;
 
 /// How long the server may take to say hello.
 const HELLO_LIMIT: Duration = Duration::from_secs(5);
@@ -32,6 +33,7 @@ struct Engine {
     models: Arc<ModelStore>,
     cache_dir: PathBuf,
     device: Arc<dyn Device>,
+    semantic: SemanticDesk,
     session: Option<LiveRun>,
     /// Counters of sessions that are over.
     past: EngineCounters,
@@ -52,11 +54,17 @@ fn serve(link: &Link, build_id: &str) -> Result<(), EngineError> {
     let hello = await_hello(&link.inbound, build_id)?;
     let cache_dir = PathBuf::from(&hello.cache_dir);
     let models = Arc::new(ModelStore::open(&cache_dir)?);
+    let device: Arc<dyn Device> = Arc::new(CpuDevice::new());
     let mut engine = Engine {
         outbox: link.outbox.clone(),
+        semantic: SemanticDesk::new(
+            Arc::clone(&models),
+            Arc::clone(&device),
+            link.outbox.clone(),
+        ),
         models,
         cache_dir,
-        device: Arc::new(CpuDevice::new()),
+        device,
         session: None,
         past: EngineCounters::default(),
         beats: 0,
@@ -150,6 +158,7 @@ impl Engine {
                 session_id,
                 stimulus_id,
             } => self.stimulus(session_id, stimulus_id),
+            ServerMessage::ScoreSemantics(question) => self.semantic.ask(*question),
             ServerMessage::End { session_id } => self.end(session_id, "requested"),
             ServerMessage::Shutdown => return false,
             ServerMessage::Hello(_) | ServerMessage::Heartbeat { .. } => {}
@@ -249,6 +258,7 @@ impl Engine {
             counters.add(&session.counters());
         }
         counters.link_drops = self.outbox.dropped();
+        (counters.semantic_scores, counters.semantic_refused) = self.semantic.counts();
         let source_state = self.session.as_ref().map_or("closed", LiveRun::state);
         self.outbox.tick(EngineMessage::Heartbeat(EngineHeartbeat {
             seq: self.beats,

@@ -20,6 +20,7 @@ use uuid::Uuid;
 use crate::contract::{AcousticMetrics, Au12Observation};
 use crate::id::SegmentId;
 use crate::observation::{CalibrationState, NullReason, VisualTick};
+use crate::semantic::{SemanticQuestion, SemanticScores};
 use crate::time::UtcMicros;
 
 pub use bounded::{Bounded, Text};
@@ -56,6 +57,8 @@ pub enum ServerMessage {
         /// The operator's action.
         stimulus_id: Uuid,
     },
+    /// Compare a rule with an utterance; the answer is [`EngineMessage::SemanticScores`].
+    ScoreSemantics(Box<SemanticQuestion>),
     /// Flush and close the session.
     End {
         /// Session to close.
@@ -145,6 +148,8 @@ pub enum EngineMessage {
         /// Stable code.
         code: Text<64>,
     },
+    /// What the scorers measured on a question.
+    SemanticScores(SemanticScores),
     /// A closed 30 s window.
     Segment(Box<SegmentMessage>),
     /// A stretch of media that was not measured.
@@ -216,6 +221,10 @@ pub struct EngineCounters {
     pub voice_inferences: u64,
     /// Blocks or observations refused because their time stepped back or was not finite.
     pub time_rejects: u64,
+    /// Rules compared with utterances.
+    pub semantic_scores: u64,
+    /// Comparisons refused because too many were waiting (the newest is refused).
+    pub semantic_refused: u64,
     /// Segments cut.
     pub segments: u64,
     /// Messages dropped because the link was full (display ticks only).
@@ -239,6 +248,8 @@ impl EngineCounters {
         self.audio_blocks += more.audio_blocks;
         self.voice_inferences += more.voice_inferences;
         self.time_rejects += more.time_rejects;
+        self.semantic_scores += more.semantic_scores;
+        self.semantic_refused += more.semantic_refused;
         self.segments += more.segments;
         self.link_drops += more.link_drops;
         self.paced_lags += more.paced_lags;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use uuid::Uuid;
 
 /// Live Stream Inference Engine: measures a live streamer's face and voice, tries greetings, learns which one works.
@@ -87,6 +87,9 @@ pub(crate) enum Command {
         after_help = "A pipeline is a TOML or JSON file:\n\n  [pipeline]\n  id = \"smile\"\n  [[node]]\n  name = \"camera\"\n  kind = \"input\"\n  url = \"demo:presenter\"\n  [[node]]\n  name = \"face\"\n  kind = \"face\"\n  in = \"camera:video\"\n  [[node]]\n  name = \"out\"\n  kind = \"print\"\n  in = \"face\"\n\nFirst steps:\n  lsie pipeline nodes                     the kinds of nodes\n  lsie pipeline nodes face                one of them, with its parameters\n  lsie pipeline check smile.toml          everything that is wrong, at once\n  lsie pipeline run smile.toml --seconds 10"
     )]
     Pipeline(Pipeline),
+    /// Semantic scoring: does an utterance do what a rule asks for?
+    #[command(subcommand, arg_required_else_help = true)]
+    Semantics(Semantics),
     /// The media process as the server sees it.
     #[command(subcommand, arg_required_else_help = true)]
     EngineControl(EngineControl),
@@ -302,4 +305,32 @@ pub(crate) enum Models {
     },
     /// Check hashes and run each model's self-test.
     Verify,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Semantics {
+    /// Compare one rule with one utterance by every scorer of this machine. Needs no server; both texts stay here.
+    #[command(
+        after_help = "A probability of at least 0.72 is a match, below 0.58 none; between lies the gray band, which ends as semantic_error while no provider is asked.\nOne scorer decides, the others are shadows: shown, and without influence. Where the deciding one is not installed, shared words decide and the method version ends in +lexical-unavailable-fallback.\nThe sentence embedding's probability is its cosine clamped to [0, 1] (cosine_clamp_v1); it is not fitted to judgements.\n\nExample:\n  lsie semantics score --rule 'Say hello to the stream.' --utterance 'hello, dear stream' --decides sentence-embedding"
+    )]
+    Score {
+        /// What should have been said, at most 4096 bytes.
+        #[arg(long, value_name = "TEXT")]
+        rule: String,
+        /// What was said, at most 65536 bytes.
+        #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+        utterance: String,
+        /// The scorer that decides.
+        #[arg(long, value_enum, default_value_t = DecidingScorer::CrossEncoder)]
+        decides: DecidingScorer,
+    },
+}
+
+/// Which scorer's number leads to the verdict.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum DecidingScorer {
+    /// Reads both texts at once; none is in the manifest of this build.
+    CrossEncoder,
+    /// Compares the vectors of both texts.
+    SentenceEmbedding,
 }

@@ -8,6 +8,8 @@ mod commands;
 #[cfg(feature = "media")]
 mod models;
 mod render;
+#[cfg(feature = "media")]
+mod semantics;
 mod serve;
 mod settings;
 mod token;
@@ -79,6 +81,21 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Pipeline(_) => anyhow::bail!(
             "this is the light client; pipelines belong to the build with the media plane"
         ),
+        Command::Semantics(command) => {
+            let cli::Semantics::Score {
+                rule,
+                utterance,
+                decides,
+            } = command;
+            let cache_dir = settings::cache_dir(&config.engine.cache_dir)?;
+            semantics::score(&cache_dir, &rule, &utterance, decides, out)?;
+        }
+        #[cfg(not(feature = "media"))]
+        Command::Semantics(_) => {
+            anyhow::bail!(
+                "this is the light client; scorers belong to the build with the media plane"
+            )
+        }
         #[cfg(not(feature = "media"))]
         Command::Check(_) => {
             anyhow::bail!("this is the light client; it has no media plane to check")

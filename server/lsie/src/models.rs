@@ -135,7 +135,7 @@ pub(crate) fn verify(cache_dir: &Path, json: bool, out: &mut dyn Write) -> anyho
             rows.push(json!({ "name": entry.name, "ok": fault.is_none(), "fault": fault }));
         } else {
             let text = fault.as_deref().unwrap_or("ok");
-            writeln!(out, "{:<14} {text}", entry.name)?;
+            writeln!(out, "{:<20} {text}", entry.name)?;
         }
     }
     if json {

@@ -130,9 +130,7 @@ fn next_step(error: &StoreError) -> &'static str {
         StoreError::StoreFull | StoreError::Database(_) => {
             "\n  free space on that disk (`df -h`), or name a folder on another one with --state-dir"
         }
-        StoreError::Folder { source, .. }
-            if source.kind() == std::io::ErrorKind::StorageFull =>
-        {
+        StoreError::Folder { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
             "\n  the disk is full: free space (`df -h`), or name a folder on another one with --state-dir"
         }
         _ => "",

@@ -7,6 +7,7 @@ use lsie_schemas::api::{
     PlatformEventAccepted, SessionCreate, SessionEnd, StimulusAccepted, StimulusRequest,
 };
 use lsie_schemas::contract::PhysiologicalChunkEvent;
+use lsie_schemas::semantic::{SemanticQuestion, SemanticScores};
 use lsie_store::{Reader, Writer};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use uuid::Uuid;
@@ -35,6 +36,8 @@ pub(crate) enum Command {
     Platform(Uuid, Box<PlatformEvent>, Reply<PlatformEventAccepted>),
     /// Take a wearable chunk.
     Chunk(Box<PhysiologicalChunkEvent>, Reply<ChunkAccepted>),
+    /// Compare a rule with an utterance.
+    ScoreSemantics(Box<SemanticQuestion>, Reply<SemanticScores>),
     /// Close the circuit.
     ResetEngine(Reply<()>),
     /// Stop the engine and end.
@@ -124,7 +127,7 @@ impl Supervisor {
         self.changes.subscribe()
     }
 
-    async fn ask<T>(
+    pub(crate) async fn ask<T>(
         &self,
         command: impl FnOnce(Reply<T>) -> Command,
     ) -> Result<T, SupervisorError> {

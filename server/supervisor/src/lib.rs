@@ -21,6 +21,7 @@ mod error;
 mod handle;
 mod live;
 mod restart;
+pub mod semantic;
 mod snapshot;
 mod views;
 

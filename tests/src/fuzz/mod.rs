@@ -16,12 +16,14 @@
 
 mod change;
 mod contracts;
+mod safetensors;
 mod seeds;
 mod tflite;
 
+use lsie_analysis::semantic::WordPiece;
 use lsie_graph::Draw;
 use lsie_graph::pipeline::{Document, MAX_NODES, Registry};
-use lsie_infer::convert::tflite_to_onnx;
+use lsie_infer::convert::{bert_to_onnx, tflite_to_onnx};
 use lsie_ingest::SourceAddress;
 use lsie_schemas::api;
 use lsie_schemas::config::{Layered, Origin};
@@ -53,9 +55,11 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("model_manifest", model_manifest),
     ("pipeline", pipeline),
     ("privacy", perimeter),
+    ("safetensors", safetensors),
     ("source_address", source_address),
     ("tflite", tflite),
     ("time_and_numbers", time_and_numbers),
+    ("word_pieces", word_pieces),
 ];
 
 /// Runs the target of that name. An unknown name is a panic, so that no search runs empty.
@@ -238,6 +242,36 @@ pub fn tflite(data: &[u8]) {
     }
 }
 
+/// The converter of text networks, likewise.
+pub fn safetensors(data: &[u8]) {
+    match (bert_to_onnx(data, 2), bert_to_onnx(data, 2)) {
+        (Ok(first), Ok(second)) => assert!(!first.is_empty() && first == second),
+        (Err(first), Err(second)) => assert_eq!(first.to_string(), second.to_string()),
+        _ => panic!("two conversions of the same bytes differ"),
+    }
+}
+
+/// Cutting words into pieces: no text exceeds its room, leaves the vocabulary, or becomes padding.
+pub fn word_pieces(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let Ok(pieces) = WordPiece::parse(safetensors::VOCABULARY) else {
+        panic!("the vocabulary is whole");
+    };
+    let (first, second) = text.split_once('\n').unwrap_or((&text, ""));
+    for room in [5, 12, 512] {
+        for tokens in [
+            pieces.sentence(&text, room),
+            pieces.pair(first, second, room),
+        ] {
+            assert!(tokens.ids.len() <= room && tokens.ids.len() == tokens.types.len());
+            let known = 1..pieces.len() as u32;
+            assert!(tokens.ids.iter().all(|id| known.contains(id)));
+        }
+    }
+    // A vocabulary comes from a file, too.
+    let _ = WordPiece::parse(&text);
+}
+
 /// The model manifest: accepted names are unique, and no file name leaves its folder.
 pub fn model_manifest(data: &[u8]) {
     let Ok(manifest) = lsie_infer::Manifest::parse(&String::from_utf8_lossy(data)) else {
@@ -291,7 +325,11 @@ pub fn pipeline(data: &[u8]) {
     let document = match Document::parse(&text) {
         Ok(document) => document,
         Err(problems) => {
-            assert!(problems.iter().all(|problem| !problem.to_string().is_empty()));
+            assert!(
+                problems
+                    .iter()
+                    .all(|problem| !problem.to_string().is_empty())
+            );
             assert!(!problems.is_empty());
             return;
         }

@@ -15,6 +15,7 @@ use lsie_schemas::time::UtcMicros;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::safetensors::{liars, weights};
 use super::tflite::one_operator;
 use crate::vectors::VectorFolder;
 
@@ -43,9 +44,11 @@ pub fn seeds(target: &str) -> Result<Seeds> {
         "model_manifest" => texts(&[("one.toml", MANIFEST)]),
         "pipeline" => texts(&PIPELINES),
         "privacy" => cases("privacy", "inspect", "json")?,
+        "safetensors" => safetensors(),
         "source_address" => texts(&ADDRESSES),
         "tflite" => tflite(),
         "time_and_numbers" => texts(&TIMES),
+        "word_pieces" => texts(&WORDS),
         _ => Vec::new(),
     })
 }
@@ -95,6 +98,22 @@ const DRIFT: [(&str, &str); 3] = [
         "1767225600.1\n\nerror: device offline\n\n1767225604.2",
     ),
     ("odd.txt", "nan\ninf\n-inf\n1e999\n1e308\n-1e308\n0x10\n"),
+];
+
+const WORDS: [(&str, &str); 4] = [
+    (
+        "greeting.txt",
+        "Hello, and welcome to the stream!\nhello stream",
+    ),
+    (
+        "scripts.txt",
+        "Ünïcödé İSTANBUL 東京 हिन्दी العربية 👩\u{200d}👧",
+    ),
+    (
+        "odd.txt",
+        "[PAD]\u{0}[CLS]\u{fffd}\u{301}\u{301} a\u{200b}b\tc\n\n",
+    ),
+    ("vocabulary.txt", super::safetensors::VOCABULARY),
 ];
 
 const ADDRESSES: [(&str, &str); 5] = [
@@ -253,6 +272,16 @@ fn segment() -> Result<SegmentMessage> {
         gaps: Bounded::default(),
         baseline_ratio: Some(0.9),
     })
+}
+
+/// Whole weights of both kinds, and files that lie.
+fn safetensors() -> Seeds {
+    let whole = [
+        ("pair.safetensors", weights(true)),
+        ("sentence.safetensors", weights(false)),
+    ];
+    let all = whole.into_iter().chain(liars());
+    all.map(|(name, bytes)| (name.to_owned(), bytes)).collect()
 }
 
 fn tflite() -> Seeds {

@@ -1,11 +1,12 @@
-//! TFLite to ONNX, for the networks of the model manifest: the same bytes in always give the same bytes out.
+//! TFLite and BERT weights to ONNX, for the networks of the model manifest: the same bytes in always give the same bytes out.
 //!
 //! ```text
 //! bytes ─▶ flatbuffer ─▶ tflite (tensors, operators) ─▶ lower (+ attention) ─▶ onnx (graph) ─▶ protobuf bytes
-//!             flexbuffer ─┘ (options of custom operators)
+//!             flexbuffer ─┘ (options of custom operators)                        ▲
+//! bytes ─▶ safetensors (weights) ─▶ bert (the encoder, written out) ────────────┘
 //! ```
 //!
-//! Supported: convolution (also depthwise), `PReLU`, `ReLU`, add, multiply, pad, maximum pooling, reshape, concatenation,
+//! Supported of TFLite: convolution (also depthwise), `PReLU`, `ReLU`, add, multiply, pad, maximum pooling, reshape, concatenation,
 //! strided slice, dequantisation of 16-bit weights, and the three attention operators of the face mesh. Anything else is
 //! [`ConvertError::Unsupported`]. A foreign file may be cut short or hostile: every read is checked and every size bounded.
 //!
@@ -13,10 +14,12 @@
 //! Outputs keep the order of the original file.
 
 mod attention;
+mod bert;
 mod flatbuffer;
 mod flexbuffer;
 mod lower;
 mod onnx;
+mod safetensors;
 mod tflite;
 
 use std::collections::BTreeMap;
@@ -24,6 +27,8 @@ use std::collections::BTreeMap;
 use lsie_schemas::text::sha256_hex;
 
 use crate::error::ConvertError;
+
+pub use bert::{BERT_CONVERTER_NAME, BERT_CONVERTER_VERSION, TOKENS_AXIS, bert_to_onnx};
 
 /// Names this converter in the manifest.
 pub const CONVERTER_NAME: &str = "tflite_to_onnx";

@@ -14,8 +14,17 @@ const INT64: i64 = 7;
 #[derive(Debug, Clone)]
 pub(super) enum Attribute<'a> {
     Int(&'static str, i64),
+    Float(&'static str, f32),
     Ints(&'static str, &'a [i64]),
     Text(&'static str, &'static str),
+}
+
+/// The size of one axis of an input.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Axis {
+    Fixed(usize),
+    /// Chosen at each run, under this name.
+    Free(&'static str),
 }
 
 /// What stands around the graph.
@@ -94,6 +103,11 @@ impl Graph {
         self.initializer(INT64, &[values.len()], &bytes)
     }
 
+    /// Adds one constant whole number without axes and returns its name.
+    pub(super) fn int(&mut self, value: i64) -> Result<String, ConvertError> {
+        self.initializer(INT64, &[], &value.to_le_bytes())
+    }
+
     fn initializer(
         &mut self,
         data_type: i64,
@@ -122,13 +136,18 @@ impl Graph {
 
     /// Declares an input of the model.
     pub(super) fn input(&mut self, name: &str, shape: &[usize]) {
-        self.inputs.message(11, &float_tensor(name, shape));
+        self.inputs.message(11, &float_tensor(name, &fixed(shape)));
+    }
+
+    /// Declares an input of the model some of whose axes are chosen at each run.
+    pub(super) fn input_with_axes(&mut self, name: &str, axes: &[Axis]) {
+        self.inputs.message(11, &float_tensor(name, axes));
     }
 
     /// Declares an output of the model that repeats `value`.
     pub(super) fn output(&mut self, name: &str, shape: &[usize], value: &str) {
         self.named_node("Identity", &[value], name, &[]);
-        self.outputs.message(12, &float_tensor(name, shape));
+        self.outputs.message(12, &float_tensor(name, &fixed(shape)));
     }
 
     /// Encodes the whole model.
@@ -172,6 +191,11 @@ impl Attribute<'_> {
                 message.int(3, *value);
                 message.int(20, 2);
             }
+            Attribute::Float(name, value) => {
+                message.text(1, name);
+                message.float(2, *value);
+                message.int(20, 1);
+            }
             Attribute::Text(name, value) => {
                 message.text(1, name);
                 message.text(4, value);
@@ -194,11 +218,18 @@ pub(super) fn signed(size: usize) -> i64 {
     i64::try_from(size).unwrap_or(i64::MAX)
 }
 
-fn float_tensor(name: &str, shape: &[usize]) -> Message {
+fn fixed(shape: &[usize]) -> Vec<Axis> {
+    shape.iter().map(|size| Axis::Fixed(*size)).collect()
+}
+
+fn float_tensor(name: &str, axes: &[Axis]) -> Message {
     let mut dimensions = Message::default();
-    for size in shape {
+    for axis in axes {
         let mut dimension = Message::default();
-        dimension.int(1, signed(*size));
+        match axis {
+            Axis::Fixed(size) => dimension.int(1, signed(*size)),
+            Axis::Free(name) => dimension.text(2, name),
+        }
         dimensions.message(1, &dimension);
     }
     let mut tensor = Message::default();
@@ -220,6 +251,11 @@ impl Message {
     fn int(&mut self, field: u32, value: i64) {
         self.varint(u64::from(field) << 3);
         self.varint(value.cast_unsigned());
+    }
+
+    fn float(&mut self, field: u32, value: f32) {
+        self.varint(u64::from(field) << 3 | 5);
+        self.0.extend_from_slice(&value.to_le_bytes());
     }
 
     fn text(&mut self, field: u32, value: &str) {

@@ -5,9 +5,12 @@
 //!                             ├─ p <  0.58 ─▶ no match
 //!                             └─ gray band ─▶ fallback provider (off by default), at most two tries
 //! ```
+//!
+//! One scorer decides; what the others say stands beside it as shadow readings and changes nothing (math 11.8).
 
 mod calibrate;
 mod gray_band;
+mod judge;
 mod lexical;
 mod normalise;
 mod response;
@@ -15,6 +18,7 @@ mod route;
 
 pub use calibrate::{ScoreOutput, calibrate};
 pub use gray_band::{FallbackFailure, GrayBand};
+pub use judge::{Deciding, Judgement, LEXICAL_VERSION, Reading, ReadingState, judge};
 pub use lexical::lexical_score;
 pub use normalise::{DEFAULT_METHOD_VERSION, RawSemantic, normalise};
 pub use response::{infer_response, is_pending_legal, response_affect, response_latency_secs};

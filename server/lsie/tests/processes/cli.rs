@@ -48,7 +48,7 @@ fn assert_snapshot(name: &str, text: &str) {
 
 #[test]
 fn help_reads_as_it_was_agreed() {
-    let pages: [&[&str]; 11] = [
+    let pages: [&[&str]; 12] = [
         &[],
         &["serve"],
         &["check"],
@@ -60,6 +60,7 @@ fn help_reads_as_it_was_agreed() {
         &["models"],
         &["pipeline"],
         &["pipeline", "run"],
+        &["semantics", "score"],
     ];
     for page in pages {
         let done = bare(&[page, &["--help"]].concat());
@@ -262,4 +263,63 @@ fn the_example_configuration_is_accepted_as_it_is_printed() {
     let (out, err) = words(&done);
     assert!(done.status.success(), "{err}");
     assert!(out.contains("server.port"), "{out}");
+}
+
+#[test]
+fn a_pair_is_scored_without_a_server_and_every_scorer_is_shown() {
+    let arguments = [
+        "--json",
+        "semantics",
+        "score",
+        "--rule",
+        "Say hello to the creator and welcome them to the stream.",
+        "--decides",
+        "sentence-embedding",
+        "--utterance",
+    ];
+    let scored = |utterance: &str| -> Value {
+        let done = run(&[arguments.as_slice(), &[utterance]].concat());
+        let (text, fault) = words(&done);
+        assert!(done.status.success(), "{fault}");
+        serde_json::from_str(&text).unwrap()
+    };
+    let near = scored("Say hello to the creator and welcome them to this stream");
+    assert_eq!(near["verdict"]["reasoning"], "cross_encoder_high_match");
+    let version = near["verdict"]["semantic_method_version"].as_str().unwrap();
+    assert!(version.starts_with("sentence_embedding-") && version.ends_with("+cosine_clamp_v1"));
+    let far = scored("-5 degrees, and the invoice is due on Monday");
+    assert_eq!(far["verdict"]["is_match"], false);
+    assert_eq!(scored("  ")["verdict"]["reasoning"], "semantic_error");
+    let scorers: Vec<_> = far["scorers"].as_array().unwrap().iter().collect();
+    let names: Vec<_> = scorers
+        .iter()
+        .map(|row| row["scorer"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["cross_encoder", "sentence_embedding", "lexical"]);
+    assert_eq!(scorers[0]["state"], "unavailable");
+    assert!(
+        scorers[0]["reason"]
+            .as_str()
+            .unwrap()
+            .contains("models.local.toml")
+    );
+    let roles: Vec<_> = scorers
+        .iter()
+        .map(|row| row["role"].as_str().unwrap())
+        .collect();
+    assert_eq!(roles, ["shadow", "decides", "shadow"]);
+    let done = run(&[
+        "semantics",
+        "score",
+        "--rule",
+        "a",
+        "--utterance",
+        &"x".repeat(70_000),
+    ]);
+    assert_eq!(done.status.code(), Some(1));
+    assert!(
+        words(&done).1.contains("at most 65536"),
+        "{}",
+        words(&done).1
+    );
 }

@@ -53,6 +53,7 @@ impl Actor {
             EngineMessage::StimulusRefused {
                 stimulus_id, code, ..
             } => self.on_refused(stimulus_id, code.as_str()).await,
+            EngineMessage::SemanticScores(scores) => self.on_scores(scores),
             EngineMessage::Segment(segment) => self.on_segment(segment).await,
             EngineMessage::Gap { session_id, gap } => self.on_gap(session_id, &gap).await,
             EngineMessage::SessionEnded {
@@ -318,6 +319,7 @@ impl Actor {
         tracing::warn!(reason, deaths = self.state.engine.deaths, "engine died");
         self.state.engine.last_exit = Some(reason.clone());
         self.plan_restart();
+        self.give_up_questions(None);
         for (_, waiting) in self.stamping.drain() {
             let _ = waiting.reply.send(Ok(waiting.answer));
         }

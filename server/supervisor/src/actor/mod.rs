@@ -7,6 +7,7 @@ mod engine_events;
 mod outcomes;
 mod physiology;
 mod recovery;
+mod semantics;
 mod sessions;
 
 use std::collections::HashMap;
@@ -83,6 +84,7 @@ pub(crate) struct Actor {
     was_stale: [bool; 2],
     /// Next look for attribution records that may become final.
     finality_at: Instant,
+    asked: HashMap<Uuid, semantics::Asked>,
     state: Snapshot,
     published: watch::Sender<Arc<Snapshot>>,
     changes: broadcast::Sender<EventType>,
@@ -110,6 +112,7 @@ pub async fn supervise(
         physiology: PhysiologyBuffer::new(),
         was_stale: [false; 2],
         finality_at: Instant::now(),
+        asked: HashMap::new(),
         state: Snapshot {
             build_id: settings.build_id.clone(),
             started_at: Some(utc_now()),
@@ -195,6 +198,7 @@ impl Actor {
             Command::Chunk(chunk, reply) => {
                 let _ = reply.send(self.take_chunk(*chunk));
             }
+            Command::ScoreSemantics(question, reply) => self.score(question, reply),
             Command::ResetEngine(reply) => {
                 self.policy.reset();
                 if self.engine.is_none() {
@@ -228,8 +232,10 @@ impl Actor {
             .map(|deadline| self.origin + deadline);
         let stamps = self.stamping.values().map(|waiting| waiting.until);
         let starting = self.starting.iter().map(|waiting| waiting.until);
+        let asked = self.asked.values().map(|asked| asked.until);
         stamps
             .chain(starting)
+            .chain(asked)
             .chain(attest)
             .chain(self.restart_at)
             .chain(self.store_retry_at)
@@ -257,6 +263,7 @@ impl Actor {
             };
             let _ = waiting.reply.send(Ok(answer));
         }
+        self.give_up_questions(Some(now));
         let late: Vec<Uuid> = self
             .stamping
             .iter()

@@ -13,5 +13,6 @@ mod foreign_words;
 mod lifecycle;
 mod physiology;
 mod readouts;
+mod semantics;
 mod stage;
 mod store_faults;
