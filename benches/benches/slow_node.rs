@@ -7,6 +7,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -125,12 +126,12 @@ fn camera(given: Arc<AtomicU64>) -> impl lsie_graph::Source<Out = Buffer> {
     })
 }
 
+/// Age of a taken frame in frames, and when it was taken.
+type Age = (u64, Duration);
+
 /// One age per taken frame: ten a second for as long as anybody would measure.
-fn age_channel() -> (
-    std::sync::mpsc::SyncSender<(u64, Duration)>,
-    std::sync::mpsc::Receiver<(u64, Duration)>,
-) {
-    std::sync::mpsc::sync_channel(100_000)
+fn age_channel() -> (SyncSender<Age>, Receiver<Age>) {
+    sync_channel(100_000)
 }
 
 fn tell_memory(call: &Call, memory: &[(Duration, Usage)]) {
