@@ -70,7 +70,10 @@ fn parse(
 }
 
 fn failure(settings: ParserSettings, bytes: &[u8]) -> FramingError {
-    parse(settings, &[bytes]).1.unwrap_err()
+    let Err(error) = parse(settings, &[bytes]).1 else {
+        panic!("{bytes:02x?} was read");
+    };
+    error
 }
 
 const KEY_UNIT: &[u8] = &[0, 0, 0, 1, 0x65, 1, 2, 3];
@@ -80,7 +83,7 @@ const UNIT: &[u8] = &[0, 0, 1, 0x41, 9];
 fn dialect_b_is_read_field_by_field() {
     let mut bytes = head(Dialect::B);
     bytes.extend(packet(1 << 62, &[0, 0, 0, 1, 0x67, 1]));
-    bytes.extend(packet(1 << 61 | 5_000, KEY_UNIT));
+    bytes.extend(packet(1 << 61 | 0x1388, KEY_UNIT));
     bytes.extend(packet(38_000, UNIT));
     bytes.extend(session(180, 320, true));
     let (events, end) = parse(VIDEO_B, &[&bytes]);

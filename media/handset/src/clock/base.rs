@@ -9,7 +9,7 @@ const FRAMES: u32 = 5;
 /// Clock of a stream's time stamps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TimeBase {
-    /// Not decided yet; read as monotonic.
+    /// Not decided yet; read as monotonic where that is plausible.
     #[default]
     Undecided,
     /// `CLOCK_MONOTONIC`, as it should be.
@@ -35,14 +35,20 @@ impl TimeBaseDetector {
         self.base
     }
 
+    /// Whether a frame can have this age when it arrives: not from the future, and at most 2 s old.
+    #[must_use]
+    pub fn is_plausible(age_ns: i64) -> bool {
+        (-SLACK_NS..=MAX_AGE_NS).contains(&age_ns)
+    }
+
     /// Takes one frame's ages, arrival minus mapped time, read with either clock; five frames in a row decide.
     /// Returns the base when this frame decided it.
     pub fn push(&mut self, monotonic_age_ns: i64, boottime_age_ns: i64) -> Option<TimeBase> {
         if self.base != TimeBase::Undecided {
             return None;
         }
-        let is_sane = |age: i64| (-SLACK_NS..=MAX_AGE_NS).contains(&age);
-        let seen = match (is_sane(monotonic_age_ns), is_sane(boottime_age_ns)) {
+        let ages = [monotonic_age_ns, boottime_age_ns].map(Self::is_plausible);
+        let seen = match (ages[0], ages[1]) {
             (true, _) => TimeBase::Monotonic,
             (false, true) => TimeBase::Boottime,
             (false, false) => TimeBase::Unknown,

@@ -284,7 +284,10 @@ impl<'a> Sorter<'a> {
         if self.kind == StreamKind::Video {
             ladder.push_arrival(device_ns, now_ns);
         }
-        ladder.host_time(device_ns, now_ns)
+        let time = ladder.host_time(device_ns, now_ns);
+        // A time of the wrong clock is worse than none.
+        let is_decided = self.bases.base() != TimeBase::Undecided;
+        time.filter(|time| is_decided || TimeBaseDetector::is_plausible(now_ns - time.host_ns))
     }
 }
 

@@ -87,7 +87,7 @@ const fn pin(major: u16, minor: u16, patch: u16, sha256: &'static str) -> JarPin
 }
 
 /// Folders in which a package manager puts the jar.
-const PREFIXES: [&str; 4] = ["/usr", "/usr/local", "/opt/homebrew", "/opt/local"];
+const PREFIXES: [&str; 3] = ["/usr", "/usr/local", "/opt/homebrew"];
 
 /// Why there is no usable jar.
 #[derive(Debug, Error)]
