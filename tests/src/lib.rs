@@ -2,6 +2,7 @@
 //!
 //! [`house`] reads the repository itself: its floors, sources, packages and documents.
 //! [`vectors`] runs the golden cases of the specification against the crates.
+//! [`phone`] is a simulated phone that the genuine adb server talks to.
 //! [`fuzz`] holds one body per parser of foreign bytes, for `cargo fuzz` and for the ordinary tests alike.
 //!
 //! **The one contract.** Every check here reads the repository and the crates' public interfaces as they are; a test that
@@ -20,4 +21,5 @@
 
 pub mod fuzz;
 pub mod house;
+pub mod phone;
 pub mod vectors;
