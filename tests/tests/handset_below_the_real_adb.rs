@@ -356,7 +356,7 @@ fn a_server_that_leaves_at_its_start_is_tried_three_times_and_its_words_are_show
         status: 1,
     };
     let Some(mut bench) = Bench::new("exit", "4.1", |settings| {
-        settings.exit_at_start = Some(exit)
+        settings.exit_at_start = Some(exit);
     })?
     else {
         return Ok(());

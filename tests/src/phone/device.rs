@@ -84,6 +84,13 @@ pub enum VideoFault {
     Exit,
 }
 
+/// Which streams stay open without sending.
+#[derive(Debug, Default)]
+pub(super) struct Rests {
+    pub(super) video: bool,
+    pub(super) audio: bool,
+}
+
 /// What a test may look at.
 #[derive(Debug, Default)]
 pub(super) struct State {
@@ -100,8 +107,7 @@ pub(super) struct State {
     pub(super) clock: Option<PhoneClock>,
     is_authorized: bool,
     is_frozen: bool,
-    pub(super) video_rests: bool,
-    pub(super) audio_rests: bool,
+    pub(super) rests: Rests,
     links: Vec<Weak<Link>>,
 }
 
@@ -226,12 +232,12 @@ impl Phone {
 
     /// No pictures from now on, or again.
     pub fn rest_video(&self, rests: bool) {
-        self.state().video_rests = rests;
+        self.state().rests.video = rests;
     }
 
     /// No sound from now on, or again.
     pub fn rest_audio(&self, rests: bool) {
-        self.state().audio_rests = rests;
+        self.state().rests.audio = rests;
     }
 
     /// Files on the phone, by path.

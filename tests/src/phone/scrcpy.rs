@@ -180,7 +180,9 @@ impl Server {
             shell.wait_closed(Duration::from_millis(5));
         }
         self.is_over.store(true, Ordering::Release);
-        pipes.iter().for_each(|pipe| pipe.close());
+        for pipe in pipes {
+            pipe.close();
+        }
     }
 
     fn control(&self, pipe: &Pipe) -> io::Result<()> {
@@ -209,7 +211,7 @@ impl Server {
         let (mut place, mut due_ns) = (0, self.phone.host_ns());
         let mut fault = None;
         while !self.is_over() {
-            if self.phone.state().video_rests {
+            if self.phone.state().rests.video {
                 due_ns = self.phone.host_ns() + FRAME_NS;
                 self.wait_until(due_ns);
                 continue;
@@ -302,7 +304,7 @@ impl Server {
         let block = vec![1; BLOCK_BYTES as usize];
         while !self.is_over() {
             self.wait_until(due_ns + BLOCK_NS);
-            if !self.phone.state().audio_rests {
+            if !self.phone.state().rests.audio {
                 let pts_us = self.phone.clock().monotonic_ns(due_ns) / 1000;
                 pipe.write(&header(pts_us as u64, BLOCK_BYTES))?;
                 pipe.write(&block)?;

@@ -60,9 +60,9 @@ fn shell(pipe: &Arc<Pipe>, command: &str) -> io::Result<()> {
     let status = match words.as_slice() {
         ["rm", "-f", paths @ ..] => {
             let mut state = phone.state();
-            paths
-                .iter()
-                .for_each(|path| drop(state.files.remove(*path)));
+            for path in paths {
+                state.files.remove(*path);
+            }
             0
         }
         ["kill", pid] => {

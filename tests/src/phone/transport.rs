@@ -60,7 +60,7 @@ impl Link {
         })
     }
 
-    fn send(&self, command: &[u8; 4], arg0: u32, arg1: u32, data: &[u8]) -> io::Result<()> {
+    fn send(&self, command: [u8; 4], arg0: u32, arg1: u32, data: &[u8]) -> io::Result<()> {
         self.phone.wait_while_frozen();
         Message::new(command, arg0, arg1, data).write(&mut *lock(&self.writer))
     }
@@ -89,9 +89,9 @@ impl Link {
     fn handle(self: &Arc<Self>, message: &Message) -> io::Result<()> {
         match &message.command {
             b"CNXN" if self.phone.is_authorized() => self.greet(),
-            b"CNXN" => self.send(b"AUTH", 1, 0, &[7; 20]),
+            b"CNXN" => self.send(*b"AUTH", 1, 0, &[7; 20]),
             // A signature of a key that is not known: another token until the public key comes.
-            b"AUTH" if message.arg0 == 2 => self.send(b"AUTH", 1, 0, &[8; 20]),
+            b"AUTH" if message.arg0 == 2 => self.send(*b"AUTH", 1, 0, &[8; 20]),
             b"AUTH" => {
                 let link = Arc::clone(self);
                 spawn("phone-prompt", move || {
@@ -109,9 +109,9 @@ impl Link {
             b"WRTE" => match self.pipe(message.arg1) {
                 Some(pipe) => {
                     pipe.arrived(&message.data);
-                    self.send(b"OKAY", pipe.local, pipe.remote, &[])
+                    self.send(*b"OKAY", pipe.local, pipe.remote, &[])
                 }
-                None => self.send(b"CLSE", 0, message.arg0, &[]),
+                None => self.send(*b"CLSE", 0, message.arg0, &[]),
             },
             b"CLSE" => {
                 let pipe = lock(&self.pipes).remove(&message.arg1);
@@ -129,7 +129,7 @@ impl Link {
         let banner = format!(
             "device::ro.product.name=lsie_sim;ro.product.model={model};ro.product.device=sim;features=cmd,shell_v2,stat_v2"
         );
-        self.send(b"CNXN", VERSION, MAX_PAYLOAD, banner.as_bytes())
+        self.send(*b"CNXN", VERSION, MAX_PAYLOAD, banner.as_bytes())
     }
 
     fn pipe(&self, local: u32) -> Option<Arc<Pipe>> {
@@ -140,7 +140,7 @@ impl Link {
         let service = String::from_utf8_lossy(&message.data);
         let service = service.trim_end_matches('\0').to_owned();
         if !services::is_offered(&self.phone, &service) {
-            return self.send(b"CLSE", 0, message.arg0, &[]);
+            return self.send(*b"CLSE", 0, message.arg0, &[]);
         }
         let pipe = Arc::new(Pipe {
             link: Arc::clone(self),
@@ -153,7 +153,7 @@ impl Link {
             changed: Condvar::new(),
         });
         lock(&self.pipes).insert(pipe.local, Arc::clone(&pipe));
-        self.send(b"OKAY", pipe.local, pipe.remote, &[])?;
+        self.send(*b"OKAY", pipe.local, pipe.remote, &[])?;
         spawn("phone-service", move || services::serve(&pipe, &service));
         Ok(())
     }
@@ -192,7 +192,7 @@ impl Pipe {
             }
             state.has_credit = false;
             drop(state);
-            self.link.send(b"WRTE", self.local, self.remote, piece)?;
+            self.link.send(*b"WRTE", self.local, self.remote, piece)?;
         }
         Ok(())
     }
@@ -220,7 +220,7 @@ impl Pipe {
 
     pub(super) fn close(&self) {
         if !self.is_closed() {
-            let _ = self.link.send(b"CLSE", self.local, self.remote, &[]);
+            let _ = self.link.send(*b"CLSE", self.local, self.remote, &[]);
         }
         lock(&self.link.pipes).remove(&self.local);
         self.mark_closed();

@@ -17,9 +17,9 @@ pub(super) struct Message {
 }
 
 impl Message {
-    pub(super) fn new(command: &[u8; 4], arg0: u32, arg1: u32, data: &[u8]) -> Self {
+    pub(super) fn new(command: [u8; 4], arg0: u32, arg1: u32, data: &[u8]) -> Self {
         Self {
-            command: *command,
+            command,
             arg0,
             arg1,
             data: data.to_vec(),
