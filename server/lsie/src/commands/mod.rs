@@ -1,10 +1,14 @@
 //! Client commands: each asks the running server and prints a table, or JSON with `--json`.
 
+#[cfg(feature = "media")]
+mod analyze;
 mod doctor;
 mod live;
 mod sessions;
 mod state;
 
+#[cfg(feature = "media")]
+pub(crate) use analyze::analyze;
 pub(crate) use doctor::{config, doctor};
 pub(crate) use live::{live_session, stimulus};
 pub(crate) use sessions::sessions;
