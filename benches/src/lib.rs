@@ -10,6 +10,7 @@
 //! cargo bench -p lsie-benches --bench live_latency -- --minutes 30      access unit to observation, PSS, growth
 //! cargo bench -p lsie-benches --bench engine_kills                      kill to `ok`, kill to measuring again
 //! cargo bench -p lsie-benches --bench slow_node                         drops, age, memory of an overloaded node
+//! cargo bench -p lsie-benches --bench face_peer                         frames per core-second against MediaPipe, same clip, same core
 //! ```
 //!
 //! Options: `--date YYYY-MM-DD` for the machine line, `--lsie PATH` for a binary built before, `--cache DIR` for models and demo
@@ -38,6 +39,6 @@ mod server;
 pub use call::{Call, run};
 pub use machine::machine_line;
 pub use models::{cache_dir, open_network};
-pub use process::{Usage, own_cpu_secs};
+pub use process::{Usage, own_cpu_secs, pin_to_core};
 pub use series::{Series, slope};
 pub use server::Server;

@@ -8,6 +8,13 @@ use nix::sys::resource::{UsageWho, getrusage};
 /// Clock ticks of `/proc` in a second, fixed for programs on Linux.
 const TICKS_PER_SEC: f64 = 100.0;
 
+/// Keeps this process, the threads it starts and its children on one core.
+pub fn pin_to_core(core: usize) -> Result<()> {
+    let mut cores = nix::sched::CpuSet::new();
+    cores.set(core).context("no such core")?;
+    nix::sched::sched_setaffinity(nix::unistd::Pid::from_raw(0), &cores).context("cannot pin")
+}
+
 /// What a process uses at one instant.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Usage {

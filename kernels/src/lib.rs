@@ -28,6 +28,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod action_units;
 pub mod au12;
 pub mod audio;
 pub mod crop;

@@ -209,6 +209,37 @@ impl ModelStore {
         self.path(name)
     }
 
+    /// Converts a model anew from the source file that an earlier version installed; nothing is downloaded.
+    ///
+    /// [`InferError::ModelMissing`] where no source file is in the cache.
+    pub fn convert_again(&self, name: &str) -> Result<PathBuf, InferError> {
+        let entry = self.manifest.entry(name)?;
+        let files = files(entry);
+        let Some(source) = files.first() else {
+            return Err(missing(entry));
+        };
+        let path = self.present(entry, source)?;
+        let inner = fs::read(&path).map_err(|source| InferError::Io {
+            path: path.clone(),
+            source,
+        })?;
+        let found = hash_bytes(&inner);
+        if found != entry.sha256 {
+            return Err(InferError::Corrupt {
+                path,
+                fault: FileFault::Hash {
+                    found,
+                    wanted: entry.sha256.clone(),
+                },
+            });
+        }
+        let contents = derive(entry, inner)?;
+        for (file, bytes) in files.iter().zip(&contents).skip(1) {
+            self.put(file, bytes)?;
+        }
+        self.path(name)
+    }
+
     fn file_path(&self, file: &Expected<'_>) -> PathBuf {
         self.folder.join(file.sha256).join(file.name)
     }

@@ -116,6 +116,34 @@ pub fn measure_track(
     })
 }
 
+/// Measures a whole stretch of sound as one window, without a stimulus: for tables of recordings. Rules of math 10.6.
+#[must_use]
+pub fn measure_span(samples: &[i16], settings: MeasureSettings) -> WindowMeasure {
+    let pitch = Pitch::analyse(samples, settings.form);
+    let frames: Vec<FrameVoice> = pitch
+        .frames()
+        .iter()
+        .map(|f| FrameVoice {
+            time_s: f.time_s,
+            duration_s: STEP_SECS,
+            f0_hz: Some(f.f0_hz),
+            strength: f.strength,
+        })
+        .collect();
+    let (pulses, unit) = (find_pulses(samples, &pitch), unit_from_s16(samples));
+    let duration_s = unit.len() as f64 / RATE_HZ;
+    cleaned(measure_window(
+        &frames,
+        0.0,
+        duration_s,
+        &mut |from_s, to_s| {
+            let (from_s, to_s) = (from_s.max(0.0), to_s.min(duration_s));
+            (from_s < to_s)
+                .then(|| measure_island(&pulses, &unit, from_s, to_s, settings.strict_perturbation))
+        },
+    ))
+}
+
 /// The windowed result from frames and a measurement of stretches (epoch seconds); `None` from it means it failed there.
 /// The measurement window is asked first, then the baseline window, islands by length.
 pub fn measure_frames(

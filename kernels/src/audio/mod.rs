@@ -21,7 +21,7 @@ mod resample;
 pub use level::{FLOOR_DBFS, Level, LevelMeter};
 pub use measure::{
     FrameVoice, IslandMeasure, MeasureSettings, WindowMeasure, assemble, measure_frames,
-    measure_segment, measure_track, semitones_between,
+    measure_segment, measure_span, measure_track, semitones_between,
 };
 pub use perturbation::{PulseWindow, jitter_local, mean_period_secs, shimmer_local};
 pub use pitch::{Form, Pitch, PitchError, PitchFrame, PitchNow, PitchStream};

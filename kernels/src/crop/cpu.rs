@@ -1,5 +1,10 @@
 //! The crop on the processor: chunks of output pixels, each step a plain loop over arrays.
 
+#![expect(
+    clippy::inline_always,
+    reason = "the loops must land in the function that may use wider vectors, or they stay narrow"
+)]
+
 use lsie_device::{DeviceError, Frame, PixelFormat};
 
 use super::{Border, CropParams, Sampling, TensorOrder, YuvToRgb};
@@ -85,6 +90,30 @@ impl<'a> Picture<'a> {
 
     /// Writes one crop; `out` has the crop's length.
     pub(super) fn crop(&self, params: &CropParams, out: &mut [f32]) {
+        #[cfg(target_arch = "x86_64")]
+        if std::arch::is_x86_feature_detected!("avx2") {
+            #[expect(
+                unsafe_code,
+                reason = "code for instructions that not every processor has"
+            )]
+            // SAFETY: the processor has just said that it has AVX2, all that the function asks for.
+            unsafe {
+                self.crop_avx2(params, out);
+            }
+            return;
+        }
+        self.crop_rows(params, out);
+    }
+
+    /// The same loops in vectors of eight: no product is fused with a sum, so every bit is that of the portable form.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    fn crop_avx2(&self, params: &CropParams, out: &mut [f32]) {
+        self.crop_rows(params, out);
+    }
+
+    #[inline(always)]
+    fn crop_rows(&self, params: &CropParams, out: &mut [f32]) {
         let (width, height) = (params.out_width as usize, params.out_height as usize);
         let [a, b, c, d, e, f] = params.frame_from_output;
         for j in 0..height {
@@ -108,6 +137,7 @@ impl<'a> Picture<'a> {
     }
 
     /// Finished R, G, B of one chunk.
+    #[inline(always)]
     fn chunk(&self, params: &CropParams, x: &[f32; CHUNK], y: &[f32; CHUNK]) -> [[f32; CHUNK]; 3] {
         let [first, second, third] = &self.channels;
         let full = Taps::new(x, y, self.size, first);
@@ -144,6 +174,7 @@ impl<'a> Picture<'a> {
     }
 
     /// Fades to black over the pixel outside the picture's edge.
+    #[inline(always)]
     fn blacken(&self, rgb: &mut [[f32; CHUNK]; 3], x: &[f32; CHUNK], y: &[f32; CHUNK]) {
         let [width, height] = self.size.map(|side| side as f32);
         for lane in 0..CHUNK {
@@ -157,6 +188,7 @@ impl<'a> Picture<'a> {
 }
 
 impl Taps {
+    #[inline(always)]
     fn new(x: &[f32; CHUNK], y: &[f32; CHUNK], size: [i32; 2], channel: &Channel<'_>) -> Self {
         let (column, weight_right) = axis(x, size[0]);
         let (row, weight_bottom) = axis(y, size[1]);
@@ -181,6 +213,7 @@ impl Taps {
         }
     }
 
+    #[inline(always)]
     fn sample(&self, channel: &Channel<'_>) -> [f32; CHUNK] {
         let mut corners = [0; CHUNK];
         match self.to_right {
@@ -204,6 +237,7 @@ impl Taps {
     /// right, both included.
     ///
     /// A loop of loads and one store, so that the arithmetic can be vectors.
+    #[inline(always)]
     fn gather<const SPAN: usize>(&self, channel: &Channel<'_>, corners: &mut [u32; CHUNK]) {
         let row = |start: usize| {
             let bytes = channel
@@ -225,6 +259,7 @@ impl Taps {
 ///
 /// A position is clamped to the samples, and the first sample to the last but one: at the far edge the second sample has
 /// all the weight, so both taps are always inside.
+#[inline(always)]
 fn axis(positions: &[f32; CHUNK], size: i32) -> ([u32; CHUNK], [f32; CHUNK]) {
     // Rounding after subtracting a half is `floor` between two whole numbers; on a whole number either neighbour will do,
     // because the weight follows. The low bits of the rounded sum are the number itself.
@@ -240,16 +275,19 @@ fn axis(positions: &[f32; CHUNK], size: i32) -> ([u32; CHUNK], [f32; CHUNK]) {
 }
 
 /// The larger one, `limit` for NaN: one instruction, where `f32::max` takes four.
+#[inline(always)]
 fn above(value: f32, limit: f32) -> f32 {
     if value > limit { value } else { limit }
 }
 
 /// The smaller one, `limit` for NaN.
+#[inline(always)]
 fn below(value: f32, limit: f32) -> f32 {
     if value < limit { value } else { limit }
 }
 
 /// Y, U, V codes to R, G, B in place.
+#[inline(always)]
 fn convert(channels: &mut [[f32; CHUNK]; 3], to_rgb: &YuvToRgb) {
     let [black, gain] = [to_rgb.black, to_rgb.luma].map(|number| number as f32);
     let [red_v, green_u, green_v, blue_u] =
@@ -265,6 +303,7 @@ fn convert(channels: &mut [[f32; CHUNK]; 3], to_rgb: &YuvToRgb) {
 }
 
 /// Writes `count` pixels of output row `j` from column `first` on.
+#[inline(always)]
 fn store(
     rgb: &[[f32; CHUNK]; 3],
     out: &mut [f32],
@@ -290,6 +329,59 @@ fn store(
             (out.get_mut(start..start + count), channel.get(..count))
         {
             target.copy_from_slice(values);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lsie_device::{CpuDevice, Device, FrameLayout, FrameMeta, FramePool};
+
+    use super::*;
+    use crate::crop::ValueRange;
+    use crate::region::Region;
+
+    #[test]
+    fn wide_vectors_give_every_bit_of_the_portable_form() {
+        let device = CpuDevice::new();
+        let stream = device.stream("test").unwrap();
+        for (format, width, height) in [
+            (PixelFormat::I420, 97, 61),
+            (PixelFormat::Nv12, 64, 64),
+            (PixelFormat::Rgb8, 33, 40),
+        ] {
+            let layout = FrameLayout::tight(format, width, height).unwrap();
+            let pool = FramePool::new(&device, 1, layout.bytes()).unwrap();
+            let mut slot = pool.acquire().unwrap();
+            let bytes: Vec<u8> = (0..layout.bytes())
+                .map(|i| (i * 7919 % 251) as u8)
+                .collect();
+            slot.buffer_mut().upload(&stream, 0, &bytes).unwrap();
+            let frame = Frame::new(slot, FrameMeta::still(layout)).unwrap();
+            let region = Region {
+                center: [40.0, 25.0],
+                size: [70.0, 70.0],
+                rotation_rad: 0.3,
+            };
+            for border in [Border::Replicate, Border::Black] {
+                for sampling in [Sampling::Exact, Sampling::Codes] {
+                    let params = CropParams::new(
+                        &region,
+                        [77, 50],
+                        ValueRange::Unit,
+                        border,
+                        TensorOrder::Nchw,
+                    )
+                    .with_sampling(sampling);
+                    let picture = Picture::of(&frame).unwrap();
+                    let mut outs = [vec![0.0; params.out_len()], vec![1.0; params.out_len()]];
+                    picture.crop_rows(&params, &mut outs[0]);
+                    picture.crop(&params, &mut outs[1]);
+                    let [portable, chosen] =
+                        outs.map(|out| out.iter().map(|v| v.to_bits()).collect::<Vec<_>>());
+                    assert_eq!(portable, chosen);
+                }
+            }
         }
     }
 }

@@ -51,6 +51,8 @@ pub(crate) enum Command {
     Engine,
     /// Run one demo session headless and assert that the whole path works.
     Check(CheckArgs),
+    /// Measure recordings as fast as the machine allows: a row per frame, a row per 30 s, a data dictionary.
+    Analyze(AnalyzeArgs),
     /// What the running server is doing.
     Status,
     /// The overview page as text.
@@ -118,6 +120,50 @@ pub(crate) struct CheckArgs {
     /// State folder to use; default: a fresh one that is removed afterwards.
     #[arg(long, value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AnalyzeArgs {
+    /// Media files, or source addresses such as `demo:presenter`.
+    #[arg(required_unless_present = "dictionary", value_name = "FILE")]
+    pub(crate) files: Vec<String>,
+    /// Form of the table.
+    #[arg(long, value_enum, default_value_t = TableForm::Csv)]
+    pub(crate) out: TableForm,
+    /// Where the table of frames goes; the windows and the data dictionary are written beside it. Default: the frames alone, to
+    /// standard output.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) output: Option<PathBuf>,
+    /// Measure only every Nth frame.
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) every: u32,
+    /// How the neutral baseline is made: the mean of 45 frames as in a session, or their median once they agree.
+    #[arg(long, value_enum, default_value_t = Baseline::Mean)]
+    pub(crate) calibration: Baseline,
+    /// Only so many seconds of each file.
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) seconds: Option<f64>,
+    /// Print the data dictionary and exit.
+    #[arg(long)]
+    pub(crate) dictionary: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum TableForm {
+    /// Comma-separated values, empty for missing ones.
+    Csv,
+    /// One JSON object with `frames`, `windows` and `dictionary`.
+    Json,
+    /// Apache Parquet; needs `--output` and a build with the feature `parquet`.
+    Parquet,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Baseline {
+    /// Mean.
+    Mean,
+    /// Median, once the frames agree.
+    Median,
 }
 
 #[derive(Debug, Args)]

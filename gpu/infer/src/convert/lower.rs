@@ -199,7 +199,8 @@ impl<'a> Lowering<'_, 'a> {
         Ok(())
     }
 
-    /// `max(x, 0) - a · max(-x, 0)`: the runtime's own `PRelu` takes about twice the time on a CPU.
+    /// `a · x + (1 - a) · max(x, 0)`, the products as depthwise 1×1 convolutions: on a CPU the runtime keeps images in blocks of
+    /// channels, a layout that its own `PRelu` and a product with one number per channel would leave and enter again.
     fn prelu(&mut self, operator: &Operator<'a>) -> Result<(), ConvertError> {
         let [_, _, _, channels] = self.image_shape(operator.input(0)?)?;
         let slopes = self.constant_source(operator.input(1)?)?;
@@ -207,15 +208,24 @@ impl<'a> Lowering<'_, 'a> {
         if slopes.len() != channels {
             return Err(unsupported("slopes that are not one per channel"));
         }
-        let slopes = self.graph.floats(&[channels, 1, 1], &slopes)?;
+        let rest: Vec<f32> = slopes.iter().map(|slope| 1.0 - slope).collect();
         let input = self.planar(operator.input(0)?)?;
         let positive = self.graph.node("Relu", &[&input], &[]);
-        let flipped = self.graph.node("Neg", &[&input], &[]);
-        let negative = self.graph.node("Relu", &[&flipped], &[]);
-        let scaled = self.graph.node("Mul", &[&negative, &slopes], &[]);
-        let output = self.graph.node("Sub", &[&positive, &scaled], &[]);
+        let sloped = self.per_channel(&input, &slopes)?;
+        let lifted = self.per_channel(&positive, &rest)?;
+        let output = self.graph.node("Add", &[&sloped, &lifted], &[]);
         self.set(operator.output()?, output, Layout::Planar);
         Ok(())
+    }
+
+    /// Multiplies each channel of a planar image with its own number.
+    fn per_channel(&mut self, image: &str, factors: &[f32]) -> Result<String, ConvertError> {
+        let weights = self.graph.floats(&[factors.len(), 1, 1, 1], factors)?;
+        let options = [
+            Attribute::Ints("kernel_shape", &[1, 1]),
+            Attribute::Int("group", signed(factors.len())),
+        ];
+        Ok(self.graph.node("Conv", &[image, &weights], &options))
     }
 
     fn add(&mut self, operator: &Operator<'a>) -> Result<(), ConvertError> {

@@ -34,7 +34,7 @@ pub use bert::{BERT_CONVERTER_NAME, BERT_CONVERTER_VERSION, TOKENS_AXIS, bert_to
 pub const CONVERTER_NAME: &str = "tflite_to_onnx";
 
 /// Changes whenever the bytes it writes change.
-pub const CONVERTER_VERSION: &str = "1";
+pub const CONVERTER_VERSION: &str = "2";
 
 /// Key of the model's metadata entry that maps the name of an output to the mesh indices of its points (JSON object of
 /// arrays). Present in the attention face mesh: the lips and eyes are refined copies of those mesh points.

@@ -1,7 +1,7 @@
 //! The neutral baseline and what is computed against it (math 4.4 to 4.6).
 
 use lsie_kernels::au12::{ALPHA, score};
-use lsie_schemas::observation::{CalibrationState, NullReason};
+use lsie_schemas::observation::{CALIBRATION_FRAMES_REQUIRED, CalibrationState, NullReason};
 
 /// Calibration takes at most one frame in this stretch of media time: 1/15 s.
 pub const CALIBRATION_PERIOD_NS: i64 = 66_666_667;
@@ -11,14 +11,43 @@ const EARLY_NS: i64 = 20_000_000;
 /// A step back of media time beyond this is a new source, not a late frame.
 const RESTART_NS: i64 = 1_000_000_000;
 
+/// After a refused spread this share of the samples, the oldest, is dropped: one third.
+const DROPPED_SHARE: usize = 3;
+/// Interquartile range to standard deviation, for a normal distribution. Unlike a median deviation it also sees two equally
+/// frequent values.
+const RANGE_TO_DEVIATION: f64 = 1.0 / 1.349;
+
+/// How the baseline is made of the calibration frames.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub enum CalibrationRule {
+    /// Their mean, whatever they are (math 4.4).
+    #[default]
+    Mean,
+    /// Their median, and only when they agree: while their interquartile range over 1.349 exceeds `max_spread`, the oldest
+    /// third is dropped and calibration goes on, so that smiling through it does not lift the baseline (math 17, B4).
+    Median {
+        /// Largest spread that counts as neutral, in ratios.
+        max_spread: f64,
+    },
+}
+
+impl CalibrationRule {
+    /// The median with a spread that moves a score by at most about 0.18.
+    pub const MEDIAN: Self = Self::Median { max_spread: 0.03 };
+}
+
 /// Gathers the neutral baseline from the first frames with a ratio and scores the later ones.
 ///
 /// On average it accepts one frame per [`CALIBRATION_PERIOD_NS`] of media time, whatever the frame rate, until it has the 45
 /// that it needs.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Calibrator {
     state: CalibrationState,
     due_ns: Option<i64>,
+    rule: CalibrationRule,
+    /// The ratios so far, for a median; at most 45.
+    samples: Vec<f64>,
+    refusals: u32,
 }
 
 impl Calibrator {
@@ -31,8 +60,31 @@ impl Calibrator {
             } else {
                 CalibrationState::default()
             },
-            due_ns: None,
+            ..Calibrator::default()
         }
+    }
+
+    /// Starts with a rule of its own.
+    pub fn with_rule(rule: CalibrationRule) -> Self {
+        Calibrator {
+            rule,
+            ..Calibrator::default()
+        }
+    }
+
+    /// Replaces what was reached and keeps the rule. A median cannot go on from half a calibration and begins anew.
+    pub fn restore(&mut self, state: CalibrationState) {
+        let rule = self.rule;
+        *self = Self::from_state(state);
+        self.rule = rule;
+        if rule != CalibrationRule::Mean && !self.state.is_complete() {
+            self.state = CalibrationState::default();
+        }
+    }
+
+    /// How often a full set of calibration frames was refused for its spread.
+    pub fn refusals(&self) -> u32 {
+        self.refusals
     }
 
     /// What has to be kept to go on later.
@@ -69,7 +121,33 @@ impl Calibrator {
         }
         self.state.accepted = self.state.accepted.saturating_add(1);
         self.state.ratio_sum += ratio;
+        if let CalibrationRule::Median { max_spread } = self.rule {
+            self.accept_for_median(ratio, max_spread);
+        }
         true
+    }
+
+    /// The state says `sum / count`, so a median is kept as a sum of equal ratios.
+    fn accept_for_median(&mut self, ratio: f64, max_spread: f64) {
+        let needed = CALIBRATION_FRAMES_REQUIRED as usize;
+        if self.samples.len() >= needed {
+            self.samples.remove(0);
+        }
+        self.samples.push(ratio);
+        if self.samples.len() == needed {
+            let mut sorted = self.samples.clone();
+            let middle = median(&mut sorted);
+            let at = |rank: usize| sorted.get(rank).copied().unwrap_or(f64::NAN);
+            let range = at(needed * 3 / 4) - at(needed / 4);
+            if RANGE_TO_DEVIATION * range <= max_spread {
+                self.state.ratio_sum = middle * f64::from(self.state.accepted);
+                return;
+            }
+            self.refusals = self.refusals.saturating_add(1);
+            self.samples.drain(..needed / DROPPED_SHARE);
+            self.state.accepted = self.samples.len() as u32;
+        }
+        self.state.ratio_sum = self.samples.iter().sum();
     }
 
     /// The bounded score of a ratio, once calibration is complete (math 4.5).
@@ -88,6 +166,17 @@ impl Calibrator {
             return true;
         };
         pts_ns >= due_ns.saturating_sub(EARLY_NS) || pts_ns.saturating_add(RESTART_NS) < due_ns
+    }
+}
+
+/// The median; NaN of nothing. Reorders `values`.
+pub(super) fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let at = |index: usize| values.get(index).copied().unwrap_or(f64::NAN);
+    match values.len() {
+        0 => f64::NAN,
+        count if count % 2 == 1 => at(count / 2),
+        count => f64::midpoint(at(count / 2 - 1), at(count / 2)),
     }
 }
 
@@ -203,5 +292,43 @@ mod tests {
             Calibrator::from_state(broken).state(),
             CalibrationState::default()
         );
+    }
+
+    #[test]
+    fn a_median_passes_over_outliers_and_a_mean_does_not() {
+        let run = |rule| {
+            let mut calibrator = Calibrator::with_rule(rule);
+            for k in 0..45 {
+                let ratio = if k % 9 == 0 { 1.2 } else { 0.9 };
+                assert!(calibrator.offer(k * CALIBRATION_PERIOD_NS, ratio));
+            }
+            calibrator.state().baseline().unwrap()
+        };
+        assert!((run(CalibrationRule::MEDIAN) - 0.9).abs() < 1e-12);
+        assert!((run(CalibrationRule::Mean) - 0.9333).abs() < 1e-3);
+    }
+
+    #[test]
+    fn smiling_through_the_calibration_prolongs_it() {
+        let mut calibrator = Calibrator::with_rule(CalibrationRule::MEDIAN);
+        let mut frame = 0;
+        while !calibrator.state().is_complete() {
+            // Half of the first three seconds a wide smile, neutral after them.
+            let ratio = if frame < 45 && frame % 2 == 0 {
+                1.1
+            } else {
+                0.9
+            };
+            calibrator.offer(frame * CALIBRATION_PERIOD_NS, ratio);
+            frame += 1;
+            assert!(frame < 200);
+        }
+        assert!(calibrator.refusals() >= 1 && frame > 45, "{frame}");
+        assert!((calibrator.state().baseline().unwrap() - 0.9).abs() < 1e-9);
+        calibrator.restore(CalibrationState {
+            accepted: 20,
+            ratio_sum: 18.0,
+        });
+        assert_eq!(calibrator.state(), CalibrationState::default());
     }
 }

@@ -7,10 +7,13 @@
 //!                                                                                                 └─▶ pose, box, next region
 //! ```
 //!
+//! Beside AU12, [`UnitMeter`] scores brows, lips, jaw and lids from the same landmarks: [`FaceTracker::action_units`].
 //! [`Subject`] decides whom to follow and [`Calibrator`] keeps the neutral baseline; both are pure. [`FaceNetworks`] runs
 //! kernels and networks. [`FaceTracker`] joins them: one frame in, one observation out, always. [`FaceLayer`] is the
 //! tracker as a node of a graph.
 
+mod action_units;
+mod blink;
 mod calibration;
 mod layer;
 mod networks;
@@ -18,7 +21,9 @@ mod region;
 mod subject;
 mod tracker;
 
-pub use calibration::{CALIBRATION_PERIOD_NS, Calibrator};
+pub use action_units::{ActionUnits, PoseLimit, UnitAbsent, UnitMeter, UnitReading};
+pub use blink::BlinkCounter;
+pub use calibration::{CALIBRATION_PERIOD_NS, CalibrationRule, Calibrator};
 pub use layer::{FaceControl, FaceLayer};
 pub use networks::FaceNetworks;
 pub use region::{box_of, region_from_detection, region_from_landmarks};

@@ -2,6 +2,7 @@
 
 use lsie_device::{Buffer, Device, Frame, Stream};
 use lsie_infer::{Network, TensorInfo, landmark_indices};
+use lsie_kernels::action_units::{self, Shape};
 use lsie_kernels::au12::{self, Absent, Au12};
 use lsie_kernels::crop::{self, Border, CropParams, Sampling, TensorOrder, ValueRange};
 use lsie_kernels::detect::{
@@ -40,6 +41,8 @@ pub(super) struct MeshReading {
     pub(super) ratio: Result<f32, Absent>,
     /// Head rotation.
     pub(super) pose: Pose,
+    /// Brows, lids, lips and jaw, or why there are none.
+    pub(super) shape: Result<Shape, Absent>,
 }
 
 /// A network with buffers for all its tensors. `N` outputs, in the network's order.
@@ -63,6 +66,7 @@ pub struct FaceNetworks {
     landmarks: Buffer,
     au12: Buffer,
     pose: Buffer,
+    shape: Buffer,
     params: DetectParams,
 }
 
@@ -89,6 +93,7 @@ impl FaceNetworks {
             landmarks: device.alloc(project::OUTPUT_BYTES, "landmarks")?,
             au12: device.alloc(size_of::<Au12>(), "au12")?,
             pose: device.alloc(size_of::<Pose>(), "pose")?,
+            shape: device.alloc(size_of::<Shape>(), "shape")?,
             params: DetectParams::default(),
             stream,
         })
@@ -144,14 +149,18 @@ impl FaceNetworks {
         project::launch(stream, &outputs, region, &mut self.landmarks)?;
         au12::launch(stream, &self.landmarks, 1, &mut self.au12)?;
         pose::launch(stream, &self.landmarks, 1, &mut self.pose)?;
+        action_units::launch(stream, &self.landmarks, &self.pose, 1, &mut self.shape)?;
         stream.synchronize()?;
 
         let (mut logit, mut au12, mut pose) = (0.0_f32, Au12::default(), Pose::default());
+        let mut shape = Shape::default();
         flag.copy_to_host(stream, 0, bytemuck::bytes_of_mut(&mut logit))?;
         self.au12
             .copy_to_host(stream, 0, bytemuck::bytes_of_mut(&mut au12))?;
         self.pose
             .copy_to_host(stream, 0, bytemuck::bytes_of_mut(&mut pose))?;
+        self.shape
+            .copy_to_host(stream, 0, bytemuck::bytes_of_mut(&mut shape))?;
         self.landmarks.copy_to_host(
             stream,
             0,
@@ -161,6 +170,7 @@ impl FaceNetworks {
             confidence: 1.0 / (1.0 + (-logit).exp()),
             ratio: au12.ratio(),
             pose,
+            shape: shape.checked(),
         })
     }
 }

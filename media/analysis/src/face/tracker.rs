@@ -10,7 +10,8 @@ use lsie_schemas::observation::{
     CalibrationState, FaceMeasurement, FaceObservation, HeadPose, Landmarks, NullReason,
 };
 
-use super::calibration::Calibrator;
+use super::action_units::{ActionUnits, UnitAbsent, UnitMeter};
+use super::calibration::{CalibrationRule, Calibrator};
 use super::networks::{FaceNetworks, MeshReading};
 use super::region::{box_of, region_from_detection, region_from_landmarks};
 use super::subject::{Candidate, FaceBox, Loss, Plan, Subject, SubjectRules};
@@ -73,6 +74,8 @@ pub struct FaceTracker {
     networks: FaceNetworks,
     subject: Subject,
     calibrator: Calibrator,
+    units: UnitMeter,
+    newest_units: ActionUnits,
     phase: SessionPhase,
     counters: FaceCounters,
     /// Faces at the last run of the detector.
@@ -90,6 +93,8 @@ impl FaceTracker {
             networks,
             subject: Subject::new(rules),
             calibrator: Calibrator::default(),
+            units: UnitMeter::default(),
+            newest_units: ActionUnits::absent(UnitAbsent::Face(NullReason::NoFace)),
             phase: SessionPhase::NoSession,
             counters: FaceCounters::default(),
             faces: 0,
@@ -100,6 +105,11 @@ impl FaceTracker {
         }
     }
 
+    /// Chooses how the baseline is made of the calibration frames; the default is their mean (math 4.4). Calibrates anew.
+    pub fn set_calibration_rule(&mut self, rule: CalibrationRule) {
+        self.calibrator = Calibrator::with_rule(rule);
+    }
+
     /// Says where the session is.
     pub fn set_phase(&mut self, phase: SessionPhase) {
         self.phase = phase;
@@ -107,7 +117,10 @@ impl FaceTracker {
 
     /// Replaces the neutral baseline: by one that an earlier run reached, or by the default to calibrate anew.
     pub fn restore_calibration(&mut self, state: CalibrationState) {
-        self.calibrator = Calibrator::from_state(state);
+        if state == CalibrationState::default() {
+            self.units.reset();
+        }
+        self.calibrator.restore(state);
     }
 
     /// Forgets where the person was, for a new or restarted source. The baseline stays.
@@ -127,6 +140,11 @@ impl FaceTracker {
         self.is_measured.then_some(&self.landmarks)
     }
 
+    /// The action units of the newest frame.
+    pub fn action_units(&self) -> &ActionUnits {
+        &self.newest_units
+    }
+
     /// Measures one frame. Never fails: what cannot be measured is a reason in the observation.
     ///
     /// `faces` of the observation is what the detector saw when it last ran, at least 1 with a measured face: while a person is
@@ -140,6 +158,12 @@ impl FaceTracker {
             Err(reason) => Err(*reason),
         };
         let score = self.calibrate_or_score(frame.pts_ns(), ratio);
+        let seen = sighting.and_then(|sighting| {
+            let MeshReading { shape, pose, .. } = sighting.reading;
+            shape.map(|shape| (shape, pose)).map_err(null_reason)
+        });
+        let in_session = self.phase != SessionPhase::NoSession;
+        self.newest_units = self.units.take(frame.pts_ns(), seen, in_session);
         let face = sighting.map(|sighting| self.measurement(frame, &sighting, ratio));
         FaceObservation {
             seq: frame.seq(),

@@ -1,5 +1,7 @@
 //! Client commands: each asks the running server and prints a table, or JSON with `--json`.
 
+#[cfg(feature = "media")]
+mod analyze;
 mod doctor;
 mod experiments;
 mod live;
@@ -11,6 +13,8 @@ mod pipeline_run;
 mod sessions;
 mod state;
 
+#[cfg(feature = "media")]
+pub(crate) use analyze::analyze;
 pub(crate) use doctor::{config, doctor};
 pub(crate) use experiments::experiments;
 pub(crate) use live::{live_session, stimulus};

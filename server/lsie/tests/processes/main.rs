@@ -17,6 +17,7 @@
     reason = "hexadecimal text of a few bytes reads best so"
 )]
 
+mod analyze;
 mod bad_starts;
 mod cli;
 mod engine_killed_mid_session;
