@@ -20,4 +20,5 @@
 
 pub mod fuzz;
 pub mod house;
+pub mod parity;
 pub mod vectors;
