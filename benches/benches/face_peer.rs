@@ -75,7 +75,9 @@ fn measure(call: &Call) -> Result<()> {
 fn report(call: &Call, peers: &[Turn], ourses: &[Turn]) {
     let row = |name: &str, turns: &[Turn], pick: fn(&Turn) -> f64| {
         let mut series = Series::new(name);
-        turns.iter().for_each(|turn| series.push(pick(turn)));
+        for turn in turns {
+            series.push(pick(turn));
+        }
         call.say(format_args!("{}", series.row(1.0)));
         series.median()
     };

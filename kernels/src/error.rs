@@ -1,8 +1,9 @@
 //! Why a launch was refused.
 
-use lsie_device::DeviceError;
+use lsie_device::{DeviceError, DeviceKind};
 
-/// A launch was refused before any work was done. Every variant is a fault of the caller, except [`KernelError::Device`].
+/// A launch was refused before any work was done. Every variant is a fault of the caller, except [`KernelError::Device`] and
+/// [`KernelError::NoVersion`].
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum KernelError {
     /// The device refused, or a buffer of another device was given.
@@ -17,6 +18,12 @@ pub enum KernelError {
         wanted_bytes: usize,
         /// Bytes that the buffer has.
         found_bytes: usize,
+    },
+    /// This kernel has no version for the device yet. Launch it on the `cpu` device.
+    #[error("this kernel has no version for the {kind} device")]
+    NoVersion {
+        /// The device.
+        kind: DeviceKind,
     },
     /// A parameter is NaN or infinite.
     #[error("{what} is not finite")]

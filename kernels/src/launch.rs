@@ -1,7 +1,7 @@
-//! Access to the arguments of a launch on the `cpu` device.
+//! Access to the arguments of a launch: borrowed on the `cpu` device, checked for the devices that run text.
 
 use bytemuck::Pod;
-use lsie_device::{Buffer, DeviceError, DeviceKind, Stream};
+use lsie_device::{Buffer, DeviceKind, Stream};
 
 use crate::error::KernelError;
 
@@ -14,7 +14,7 @@ pub(crate) fn input<'a, T: Pod>(
 ) -> Result<&'a [T], KernelError> {
     check::<T>(stream, buffer, count, what)?;
     let values = buffer.host::<T>().and_then(|values| values.get(..count));
-    values.ok_or_else(|| not_host(stream, buffer))
+    values.ok_or_else(|| not_host(stream))
 }
 
 /// Borrows the first `count` values of an output.
@@ -25,14 +25,19 @@ pub(crate) fn output<'a, T: Pod>(
     what: &'static str,
 ) -> Result<&'a mut [T], KernelError> {
     check::<T>(stream, buffer, count, what)?;
-    let refused = not_host(stream, buffer);
     let values = buffer
         .host_mut::<T>()
         .and_then(|values| values.get_mut(..count));
-    values.ok_or(refused)
+    values.ok_or_else(|| not_host(stream))
 }
 
-fn check<T>(
+/// Whether the work is the text's and not the calling thread's.
+pub(crate) fn runs_text(stream: &Stream) -> bool {
+    stream.kind() != DeviceKind::Cpu
+}
+
+/// Fails unless the buffer is of the stream's device and holds `count` values.
+pub(crate) fn check<T>(
     stream: &Stream,
     buffer: &Buffer,
     count: usize,
@@ -51,15 +56,9 @@ fn check<T>(
     Ok(())
 }
 
-fn not_host(stream: &Stream, buffer: &Buffer) -> KernelError {
-    debug_assert_eq!(
-        stream.kind(),
-        DeviceKind::Cpu,
-        "no other device has launch code yet"
-    );
-    DeviceError::WrongDevice {
-        wanted: stream.kind(),
-        found: buffer.kind(),
+/// The error of a kernel that a device has no version of.
+fn not_host(stream: &Stream) -> KernelError {
+    KernelError::NoVersion {
+        kind: stream.kind(),
     }
-    .into()
 }

@@ -4,6 +4,8 @@
 //! [`Frame`](lsie_device::Frame)s, checks sizes and parameters before it touches anything, and writes only its output.
 //! [`audio`] works on host slices: half a minute of sound is too little work to pay for a transfer.
 //! The `reference` module of a kernel is the plain transcription that every version is tested against.
+//! One launcher serves every device: on `cpu` it works on the calling thread, elsewhere it queues the kernel's text ([`text`]);
+//! a kernel without a version for a device says [`KernelError::NoVersion`].
 //!
 //! **What it never does.** It never allocates or synchronises in a launch, never reads a file or a clock, never knows where a frame
 //! came from.
@@ -38,5 +40,6 @@ mod launch;
 pub mod pose;
 pub mod project;
 pub mod region;
+pub mod text;
 
 pub use error::KernelError;

@@ -21,5 +21,6 @@
 
 pub mod fuzz;
 pub mod house;
+pub mod parity;
 pub mod phone;
 pub mod vectors;

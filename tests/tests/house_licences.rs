@@ -36,6 +36,10 @@ const DUPLICATES: &[(&[&str], &str)] = &[
         ],
         "ed25519-dalek 2, which only the tests use, is on the older hash traits",
     ),
+    (
+        &["hashbrown", "libloading"],
+        "wgpu's Vulkan binding and memory allocator are behind the others",
+    ),
     (&["miniz_oxide"], "png and flate2 moved at different times"),
     (&["syn"], "some derive macros are still on syn 2"),
 ];

@@ -7,6 +7,8 @@ use bytemuck::{Pod, Zeroable};
 use crate::device::{DeviceKind, Stream};
 use crate::error::DeviceError;
 use crate::transfer::TransferCounters;
+#[cfg(feature = "wgpu")]
+use crate::wgpu::WgpuMemory;
 
 /// One cache line; a `Vec` of these is 64-byte aligned without `unsafe`.
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
@@ -17,6 +19,8 @@ struct Line([u8; 64]);
 #[derive(Debug)]
 enum Storage {
     Host(Vec<Line>),
+    #[cfg(feature = "wgpu")]
+    Wgpu(WgpuMemory),
 }
 
 /// A piece of memory of one device: owned, of fixed size, zeroed at birth.
@@ -54,6 +58,22 @@ impl Buffer {
         })
     }
 
+    /// Wraps memory of a wgpu device.
+    #[cfg(feature = "wgpu")]
+    pub(crate) fn on_wgpu(
+        memory: WgpuMemory,
+        bytes: usize,
+        label: &str,
+        counters: Arc<TransferCounters>,
+    ) -> Self {
+        Buffer {
+            storage: Storage::Wgpu(memory),
+            bytes,
+            label: label.into(),
+            counters,
+        }
+    }
+
     /// Takes the memory out, leaving a buffer of no bytes. Allocates nothing.
     pub(crate) fn take(&mut self) -> Self {
         let empty = Buffer {
@@ -69,6 +89,8 @@ impl Buffer {
     pub fn kind(&self) -> DeviceKind {
         match self.storage {
             Storage::Host(_) => DeviceKind::Cpu,
+            #[cfg(feature = "wgpu")]
+            Storage::Wgpu(_) => DeviceKind::Wgpu,
         }
     }
 
@@ -94,10 +116,20 @@ impl Buffer {
         if end_bytes > self.bytes {
             return Err(self.out_of_bounds(offset_bytes, bytes.len()));
         }
-        let Storage::Host(lines) = &mut self.storage;
-        let all: &mut [u8] = bytemuck::cast_slice_mut(lines.as_mut_slice());
-        if let Some(target) = all.get_mut(offset_bytes..end_bytes) {
-            target.copy_from_slice(bytes);
+        match &mut self.storage {
+            Storage::Host(lines) => {
+                let all: &mut [u8] = bytemuck::cast_slice_mut(lines.as_mut_slice());
+                if let Some(target) = all.get_mut(offset_bytes..end_bytes) {
+                    target.copy_from_slice(bytes);
+                }
+            }
+            #[cfg(feature = "wgpu")]
+            Storage::Wgpu(memory) => {
+                let lane = stream
+                    .wgpu()
+                    .ok_or_else(|| wrong_device(stream, DeviceKind::Wgpu))?;
+                memory.upload(lane, offset_bytes, bytes)?;
+            }
         }
         self.counters.uploaded(bytes.len());
         Ok(())
@@ -114,11 +146,24 @@ impl Buffer {
     ) -> Result<(), DeviceError> {
         self.check_stream(stream)?;
         let end_bytes = offset_bytes.saturating_add(bytes.len());
-        let source = self
-            .host::<u8>()
-            .and_then(|all| all.get(offset_bytes..end_bytes))
-            .ok_or_else(|| self.out_of_bounds(offset_bytes, bytes.len()))?;
-        bytes.copy_from_slice(source);
+        if end_bytes > self.bytes {
+            return Err(self.out_of_bounds(offset_bytes, bytes.len()));
+        }
+        match &self.storage {
+            Storage::Host(lines) => {
+                let all: &[u8] = bytemuck::cast_slice(lines.as_slice());
+                if let Some(source) = all.get(offset_bytes..end_bytes) {
+                    bytes.copy_from_slice(source);
+                }
+            }
+            #[cfg(feature = "wgpu")]
+            Storage::Wgpu(memory) => {
+                let lane = stream
+                    .wgpu()
+                    .ok_or_else(|| wrong_device(stream, DeviceKind::Wgpu))?;
+                memory.copy_to_host(lane, offset_bytes, bytes)?;
+            }
+        }
         self.counters.downloaded(bytes.len());
         Ok(())
     }
@@ -126,27 +171,56 @@ impl Buffer {
     /// Borrows the memory as `T` where the device's memory is the host's (the `cpu` device); `None` elsewhere, or when the
     /// size is no whole number of `T`. No copy, not counted.
     pub fn host<T: Pod>(&self) -> Option<&[T]> {
-        let Storage::Host(lines) = &self.storage;
+        #[cfg_attr(
+            not(feature = "wgpu"),
+            expect(
+                irrefutable_let_patterns,
+                reason = "the cpu is the only device of this build"
+            )
+        )]
+        let Storage::Host(lines) = &self.storage else {
+            return None;
+        };
         let bytes: &[u8] = bytemuck::cast_slice(lines.as_slice());
         bytemuck::try_cast_slice(bytes.get(..self.bytes)?).ok()
     }
 
     /// As [`Buffer::host`], to write.
     pub fn host_mut<T: Pod>(&mut self) -> Option<&mut [T]> {
-        let Storage::Host(lines) = &mut self.storage;
+        #[cfg_attr(
+            not(feature = "wgpu"),
+            expect(
+                irrefutable_let_patterns,
+                reason = "the cpu is the only device of this build"
+            )
+        )]
+        let Storage::Host(lines) = &mut self.storage else {
+            return None;
+        };
         let bytes: &mut [u8] = bytemuck::cast_slice_mut(lines.as_mut_slice());
         bytemuck::try_cast_slice_mut(bytes.get_mut(..self.bytes)?).ok()
     }
 
-    /// Fails unless `stream` belongs to the kind of device that owns this memory.
+    /// Fails unless `stream` belongs to the device that owns this memory (for the `cpu`: to any opening of it).
     pub fn check_stream(&self, stream: &Stream) -> Result<(), DeviceError> {
-        if stream.kind() == self.kind() {
+        let is_same = match &self.storage {
+            Storage::Host(_) => stream.kind() == DeviceKind::Cpu,
+            #[cfg(feature = "wgpu")]
+            Storage::Wgpu(memory) => stream.wgpu().is_some_and(|lane| memory.is_of(lane)),
+        };
+        if is_same {
             return Ok(());
         }
-        Err(DeviceError::WrongDevice {
-            wanted: stream.kind(),
-            found: self.kind(),
-        })
+        Err(wrong_device(stream, self.kind()))
+    }
+
+    /// The memory, where it is a wgpu device's.
+    #[cfg(feature = "wgpu")]
+    pub(crate) fn wgpu(&self) -> Option<&WgpuMemory> {
+        match &self.storage {
+            Storage::Wgpu(memory) => Some(memory),
+            Storage::Host(_) => None,
+        }
     }
 
     /// The error for an access of `bytes` at `offset_bytes` that leaves this buffer.
@@ -157,5 +231,12 @@ impl Buffer {
             buffer_bytes: self.bytes,
             label: self.label.to_string(),
         }
+    }
+}
+
+fn wrong_device(stream: &Stream, found: DeviceKind) -> DeviceError {
+    DeviceError::WrongDevice {
+        wanted: stream.kind(),
+        found,
     }
 }

@@ -40,7 +40,7 @@ impl Device for CpuDevice {
     }
 
     fn stream(&self, name: &str) -> Result<Stream, DeviceError> {
-        Ok(Stream::new(DeviceKind::Cpu, name))
+        Ok(Stream::on_cpu(name))
     }
 
     fn transfers(&self) -> Transfers {
@@ -53,6 +53,9 @@ pub(crate) fn cpu_info() -> DeviceInfo {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     DeviceInfo {
         kind: DeviceKind::Cpu,
+        index: 0,
+        driver: String::new(),
+        is_software: false,
         name: model_name(&text)
             .unwrap_or(std::env::consts::ARCH)
             .to_owned(),

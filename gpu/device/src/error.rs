@@ -39,6 +39,30 @@ pub enum DeviceError {
         /// The buffer's label.
         label: String,
     },
+    /// The device is gone: unplugged, reset, or its driver ended. Open a device again; what was on it is lost.
+    #[error("{kind} device lost: {detail}")]
+    Lost {
+        /// The device.
+        kind: DeviceKind,
+        /// The driver's words.
+        detail: String,
+    },
+    /// The driver failed at something that should work. Worth one more try on a new stream.
+    #[error("{kind} device failed: {detail}")]
+    Failed {
+        /// The device.
+        kind: DeviceKind,
+        /// The driver's words.
+        detail: String,
+    },
+    /// A kernel's text or a launch does not suit the device. A programming error.
+    #[error("{what} was refused: {detail}")]
+    Rejected {
+        /// The kernel or the object.
+        what: String,
+        /// The compiler's or the driver's words.
+        detail: String,
+    },
     /// A buffer or stream of one device was used with another one. A programming error.
     #[error("a {found} buffer was used on a {wanted} stream")]
     WrongDevice {

@@ -9,6 +9,8 @@
 //! handle of a frame), never falls back from one device to another in silence: a device that cannot be had is a typed
 //! [`DeviceError::Unavailable`] with the way to get it.
 //!
+//! Features: `wgpu` adds any GPU through Vulkan, Metal or Direct3D 12. A kernel for it is text, see [`KernelSource`].
+//!
 //! ```
 //! use lsie_device::{DeviceKind, FrameLayout, FrameMeta, Frame, FramePool, PixelFormat, open};
 //!
@@ -30,19 +32,25 @@ mod cpu;
 mod device;
 mod error;
 mod frame;
+mod launch;
 mod layout;
 mod pool;
 mod probe;
 mod transfer;
+#[cfg(feature = "wgpu")]
+mod wgpu;
 
 pub use buffer::Buffer;
 pub use cpu::CpuDevice;
 pub use device::{Device, DeviceInfo, DeviceKind, Stream};
 pub use error::{DeviceError, FrameError};
 pub use frame::{Frame, FrameMeta};
+pub use launch::{Argument, KernelSource, Launch, MAX_GROUP_THREADS, MAX_PARAMS_BYTES};
 pub use layout::{
     ColorMatrix, ColorRange, ColorSpace, FrameLayout, MAX_FRAME_SIDE_PX, PixelFormat, Plane,
 };
 pub use pool::{FramePool, FrameSlot, PoolStats};
-pub use probe::{DeviceReport, UnavailableReason, open, probe};
+pub use probe::{DeviceReport, UnavailableReason, open, open_nth, probe};
 pub use transfer::Transfers;
+#[cfg(feature = "wgpu")]
+pub use wgpu::WgpuDevice;

@@ -15,6 +15,8 @@ pub enum UnavailableReason {
     NoHardware,
     /// The hardware seems to be there, but this build has no code for it.
     NotInThisBuild,
+    /// There are devices of this kind, but not so many.
+    NoSuchNumber,
 }
 
 impl fmt::Display for UnavailableReason {
@@ -22,6 +24,7 @@ impl fmt::Display for UnavailableReason {
         formatter.write_str(match self {
             UnavailableReason::NoHardware => "no hardware or driver was found",
             UnavailableReason::NotInThisBuild => "this build does not contain it",
+            UnavailableReason::NoSuchNumber => "there are fewer devices of this kind",
         })
     }
 }
@@ -42,54 +45,85 @@ pub enum DeviceReport {
     },
 }
 
-/// Looks at every kind of device, in the order cpu, wgpu, cuda. Opens nothing and never fails.
+/// Looks at every kind of device, in the order cpu, wgpu, cuda: a line for each device found, or one that says why there is
+/// none of its kind. Opens nothing and never fails; asking the drivers may take some hundred milliseconds.
 pub fn probe() -> Vec<DeviceReport> {
     [DeviceKind::Cpu, DeviceKind::Wgpu, DeviceKind::Cuda]
-        .map(report)
-        .into()
+        .into_iter()
+        .flat_map(reports)
+        .collect()
 }
 
-/// Opens the device of this kind, or says why not. Never opens another kind instead.
+/// Opens the first device of this kind, or says why not. Never opens another kind instead.
 pub fn open(kind: DeviceKind) -> Result<Arc<dyn Device>, DeviceError> {
-    match report(kind) {
-        DeviceReport::Found(_) => Ok(Arc::new(CpuDevice::new())),
-        DeviceReport::Unavailable {
-            kind,
-            reason,
-            how_to_get,
-        } => Err(DeviceError::Unavailable {
-            kind,
-            reason,
-            how_to_get,
-        }),
+    open_nth(kind, 0)
+}
+
+/// Opens device number `index` of this kind, counted as [`probe`] counts, or says why not.
+pub fn open_nth(kind: DeviceKind, index: usize) -> Result<Arc<dyn Device>, DeviceError> {
+    match kind {
+        DeviceKind::Cpu if index == 0 => Ok(Arc::new(CpuDevice::new())),
+        #[cfg(feature = "wgpu")]
+        DeviceKind::Wgpu => Ok(Arc::new(crate::wgpu::WgpuDevice::open(index)?)),
+        _ => Err(absent(kind, index, usize::from(kind == DeviceKind::Cpu))),
     }
 }
 
-fn report(kind: DeviceKind) -> DeviceReport {
-    match kind {
-        DeviceKind::Cpu => DeviceReport::Found(cpu_info()),
-        DeviceKind::Wgpu => unavailable(
+fn reports(kind: DeviceKind) -> Vec<DeviceReport> {
+    let found = match kind {
+        DeviceKind::Cpu => vec![cpu_info()],
+        #[cfg(feature = "wgpu")]
+        DeviceKind::Wgpu => crate::wgpu::adapters(),
+        _ => Vec::new(),
+    };
+    if found.is_empty() {
+        let (reason, how_to_get) = why_absent(kind);
+        return vec![DeviceReport::Unavailable {
             kind,
-            Path::new("/dev/dri").exists(),
-            "the cpu device does all work; a GPU through Vulkan needs a build with the wgpu device",
+            reason,
+            how_to_get,
+        }];
+    }
+    found.into_iter().map(DeviceReport::Found).collect()
+}
+
+/// The error for device number `index` where there are only `count` of its kind.
+pub(crate) fn absent(kind: DeviceKind, index: usize, count: usize) -> DeviceError {
+    let (reason, how_to_get) = if count > 0 {
+        let words = format!(
+            "{kind}:{index} does not exist, numbers go from 0 to {}",
+            count - 1
+        );
+        (UnavailableReason::NoSuchNumber, words)
+    } else {
+        why_absent(kind)
+    };
+    DeviceError::Unavailable {
+        kind,
+        reason,
+        how_to_get,
+    }
+}
+
+fn why_absent(kind: DeviceKind) -> (UnavailableReason, String) {
+    let (is_built, hardware, how_to_get) = match kind {
+        DeviceKind::Cpu => (true, "/proc/cpuinfo", "it is always there"),
+        DeviceKind::Wgpu => (
+            cfg!(feature = "wgpu"),
+            "/dev/dri",
+            "the cpu device does all work; a GPU through Vulkan needs its driver (Debian: mesa-vulkan-drivers and libvulkan1, or the \
+             maker's own) and a build with the wgpu device",
         ),
-        DeviceKind::Cuda => unavailable(
-            kind,
-            Path::new("/dev/nvidiactl").exists(),
+        DeviceKind::Cuda => (
+            false,
+            "/dev/nvidiactl",
             "the cpu device does all work; an NVIDIA GPU needs its driver and a build with the cuda device",
         ),
-    }
-}
-
-fn unavailable(kind: DeviceKind, is_hardware_seen: bool, how_to_get: &str) -> DeviceReport {
-    let reason = if is_hardware_seen {
+    };
+    let reason = if !is_built && Path::new(hardware).exists() {
         UnavailableReason::NotInThisBuild
     } else {
         UnavailableReason::NoHardware
     };
-    DeviceReport::Unavailable {
-        kind,
-        reason,
-        how_to_get: how_to_get.to_owned(),
-    }
+    (reason, how_to_get.to_owned())
 }

@@ -11,10 +11,10 @@
 pub mod reference;
 
 use bytemuck::{Pod, Zeroable};
-use lsie_device::{Buffer, Stream};
+use lsie_device::{Argument, Buffer, KernelSource, Launch, Stream};
 
 use crate::error::KernelError;
-use crate::launch::{input, output};
+use crate::launch::{check, input, output, runs_text};
 use crate::project::LANDMARK_COUNT;
 
 /// Eye corners outer and inner of one eye, inner and outer of the other, mouth corners: the landmarks that the formula uses.
@@ -25,6 +25,17 @@ pub const MIN_IOD: f64 = 1e-6;
 pub const ALPHA: f64 = 6.0;
 /// Largest diagnostic score (math 4.5).
 pub const MAX_DIAGNOSTIC_SCORE: f64 = 5.0;
+
+/// The ratio as text.
+pub static SOURCE: KernelSource = KernelSource {
+    name: "measure_au12",
+    group: [64, 1, 1],
+    arguments: 2,
+    wgsl: include_str!("kernel.wgsl"),
+};
+
+/// Most faces of one launch on a device that runs text.
+const MAX_TEXT_FACES: usize = 1 << 20;
 
 /// Why a face has no ratio.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,12 +90,22 @@ pub fn launch(
     count: usize,
     out: &mut Buffer,
 ) -> Result<(), KernelError> {
-    let points = input::<[f32; 3]>(
-        stream,
-        landmarks,
-        count.saturating_mul(LANDMARK_COUNT),
-        "landmarks",
-    )?;
+    let point_count = count.saturating_mul(LANDMARK_COUNT);
+    if runs_text(stream) {
+        check::<[f32; 3]>(stream, landmarks, point_count, "landmarks")?;
+        check::<Au12>(stream, out, count, "ratios")?;
+        if count > MAX_TEXT_FACES {
+            return Err(KernelError::OutOfRange { what: "faces" });
+        }
+        let count = count as u32;
+        return Ok(stream.launch(&Launch {
+            source: &SOURCE,
+            groups: [count.div_ceil(SOURCE.group[0]), 1, 1],
+            params: bytemuck::bytes_of(&[count, 0, 0, 0]),
+            arguments: &[Argument::Input(landmarks), Argument::Output(out)],
+        })?);
+    }
+    let points = input::<[f32; 3]>(stream, landmarks, point_count, "landmarks")?;
     let results = output::<Au12>(stream, out, count, "ratios")?;
     for (face, result) in points.chunks_exact(LANDMARK_COUNT).zip(results) {
         let used = POINTS.map(|index| face.get(index).copied().unwrap_or([f32::NAN; 3]));

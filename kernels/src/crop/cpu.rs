@@ -178,8 +178,11 @@ impl<'a> Picture<'a> {
     fn blacken(&self, rgb: &mut [[f32; CHUNK]; 3], x: &[f32; CHUNK], y: &[f32; CHUNK]) {
         let [width, height] = self.size.map(|side| side as f32);
         for lane in 0..CHUNK {
-            let shown = (x[lane] + 1.0).min(width - x[lane]).clamp(0.0, 1.0)
-                * (y[lane] + 1.0).min(height - y[lane]).clamp(0.0, 1.0);
+            // A position that is no number lies outside, too.
+            let inside = |position: f32, size: f32| {
+                below(above((position + 1.0).min(size - position), 0.0), 1.0)
+            };
+            let shown = inside(x[lane], width) * inside(y[lane], height);
             for channel in rgb.iter_mut() {
                 channel[lane] *= shown;
             }

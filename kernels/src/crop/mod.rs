@@ -4,6 +4,7 @@
 //! NV12, I420 or RGB8 planes to R, G, B f32.   in: u8, any pitch and offset, chroma at half size (rounded up), centred between
 //! luma samples; BT.601 or BT.709, limited or full range   out: H×W×3 or 3×H×W, value 0..255 × scale + bias
 //! v1 chunks of 64 output pixels: tap addresses, then bytes, then arithmetic, each in a loop that vectorises
+//! text: kernel.wgsl
 //! tolerance 2e-5 × 255 × scale near the origin, plus one rounding of the f32 coordinate times the local contrast
 //! moves: reads 12 B, writes 12 B an output pixel
 //! ```
@@ -15,13 +16,15 @@
 
 mod cpu;
 pub mod reference;
+mod text;
 
 use bytemuck::{Pod, Zeroable};
 use lsie_device::{Buffer, ColorMatrix, ColorRange, ColorSpace, Frame, Stream};
 
 use crate::error::KernelError;
-use crate::launch::output;
+use crate::launch::{check, output, runs_text};
 use crate::region::Region;
+pub use text::SOURCE;
 
 /// Largest side of an output picture, pixels.
 pub const MAX_CROP_SIDE_PX: u32 = 4096;
@@ -219,6 +222,10 @@ pub fn launch(
     for params in batch {
         params.check()?;
         total = total.saturating_add(params.out_len());
+    }
+    if runs_text(stream) {
+        check::<f32>(stream, out, total, "crop output")?;
+        return text::launch(stream, frame, batch, out);
     }
     let picture = cpu::Picture::of(frame)?;
     let mut rest = output::<f32>(stream, out, total, "crop output")?;

@@ -15,10 +15,10 @@
 pub mod reference;
 
 use bytemuck::{Pod, Zeroable};
-use lsie_device::{Buffer, Stream};
+use lsie_device::{Argument, Buffer, KernelSource, Launch, Stream};
 
 use crate::error::KernelError;
-use crate::launch::{input, output};
+use crate::launch::{check, input, output, runs_text};
 
 /// Anchors of the network.
 pub const ANCHOR_COUNT: usize = 896;
@@ -28,6 +28,14 @@ pub const REGRESSORS_PER_ANCHOR: usize = 16;
 pub const INPUT_SIDE_PX: u32 = 128;
 /// Most faces that are reported; the least certain ones beyond are dropped.
 pub const MAX_FACES: usize = 16;
+
+/// Decoding and suppression as text.
+pub static SOURCE: KernelSource = KernelSource {
+    name: "detect_faces",
+    group: [256, 1, 1],
+    arguments: 3,
+    wgsl: include_str!("kernel.wgsl"),
+};
 
 const SCORE_CLIP: f32 = 100.0;
 
@@ -116,6 +124,27 @@ pub fn launch(
         return Err(KernelError::NotFinite {
             what: "detector threshold",
         });
+    }
+    if runs_text(stream) {
+        check::<[f32; REGRESSORS_PER_ANCHOR]>(
+            stream,
+            regressors,
+            ANCHOR_COUNT,
+            "detector regressors",
+        )?;
+        check::<f32>(stream, scores, ANCHOR_COUNT, "detector scores")?;
+        check::<Detection>(stream, out, MAX_FACES, "detections")?;
+        let params = [params.min_score, params.min_overlap, 0.0, 0.0];
+        return Ok(stream.launch(&Launch {
+            source: &SOURCE,
+            groups: [1, 1, 1],
+            params: bytemuck::bytes_of(&params),
+            arguments: &[
+                Argument::Input(regressors),
+                Argument::Input(scores),
+                Argument::Output(out),
+            ],
+        })?);
     }
     let regressors = input::<f32>(
         stream,

@@ -13,10 +13,10 @@
 
 pub mod reference;
 
-use lsie_device::{Buffer, Device, DeviceError, Stream};
+use lsie_device::{Argument, Buffer, Device, DeviceError, KernelSource, Launch, Stream};
 
 use crate::error::KernelError;
-use crate::launch::{input, output};
+use crate::launch::{check, input, output, runs_text};
 use crate::region::Region;
 
 /// Points of the mesh.
@@ -93,6 +93,14 @@ pub struct MeshOutputs<'a> {
     pub subsets: &'a Buffer,
 }
 
+/// Merging and projecting as text.
+pub static SOURCE: KernelSource = KernelSource {
+    name: "project_landmarks",
+    group: [64, 1, 1],
+    arguments: 8,
+    wgsl: include_str!("kernel.wgsl"),
+};
+
 /// Merges and projects one face. `out` takes [`OUTPUT_BYTES`]. Allocates nothing.
 ///
 /// Numbers that are not finite pass through: the formulas that use a landmark decide what its loss means.
@@ -106,6 +114,9 @@ pub fn launch(
         return Err(KernelError::NotFinite {
             what: "crop region",
         });
+    }
+    if runs_text(stream) {
+        return launch_text(stream, outputs, region, out);
     }
     let pairs = |buffer, count, what| input::<[f32; 2]>(stream, buffer, count, what);
     let mesh = input::<[f32; 3]>(stream, outputs.mesh, MESH_COUNT, "mesh")?;
@@ -153,6 +164,40 @@ pub fn launch(
         ];
     }
     Ok(())
+}
+
+fn launch_text(
+    stream: &Stream,
+    outputs: &MeshOutputs<'_>,
+    region: &Region,
+    out: &mut Buffer,
+) -> Result<(), KernelError> {
+    check::<[f32; 3]>(stream, outputs.mesh, MESH_COUNT, "mesh")?;
+    check::<u32>(stream, outputs.subsets, SUBSET_TOTAL, "mesh subsets")?;
+    check::<[f32; 2]>(stream, outputs.lips, LIP_COUNT, "lips")?;
+    check::<[f32; 2]>(stream, outputs.left_eye, EYE_COUNT, "left eye")?;
+    check::<[f32; 2]>(stream, outputs.right_eye, EYE_COUNT, "right eye")?;
+    check::<[f32; 2]>(stream, outputs.left_iris, IRIS_COUNT, "left iris")?;
+    check::<[f32; 2]>(stream, outputs.right_iris, IRIS_COUNT, "right iris")?;
+    check::<[f32; 3]>(stream, out, LANDMARK_COUNT, "landmarks")?;
+    let (sin, cos) = region.rotation_rad.sin_cos();
+    let ([center_x, center_y], [width, height]) = (region.center, region.size);
+    let params = [center_x, center_y, width, height, sin, cos, 0.0, 0.0];
+    Ok(stream.launch(&Launch {
+        source: &SOURCE,
+        groups: [(LANDMARK_COUNT as u32).div_ceil(SOURCE.group[0]), 1, 1],
+        params: bytemuck::bytes_of(&params),
+        arguments: &[
+            Argument::Input(outputs.mesh),
+            Argument::Input(outputs.lips),
+            Argument::Input(outputs.left_eye),
+            Argument::Input(outputs.right_eye),
+            Argument::Input(outputs.left_iris),
+            Argument::Input(outputs.right_iris),
+            Argument::Input(outputs.subsets),
+            Argument::Output(out),
+        ],
+    })?)
 }
 
 /// Mean z of an eye's contour.

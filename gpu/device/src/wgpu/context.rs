@@ -1,0 +1,179 @@
+//! What all streams and buffers of one wgpu device share: the device, its queue, its compiled kernels, its faults.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use ::wgpu::{
+    ComputePipeline, ComputePipelineDescriptor, Device, Error, ErrorFilter, PollError, PollType,
+    Queue, ShaderModuleDescriptor, ShaderSource, SubmissionIndex,
+};
+
+use crate::device::DeviceKind;
+use crate::error::DeviceError;
+use crate::launch::KernelSource;
+use crate::transfer::TransferCounters;
+
+/// Longest wait for the device; a kernel of this project takes milliseconds.
+const WAIT_LIMIT: Duration = Duration::from_secs(30);
+
+#[derive(Debug)]
+pub(super) struct Context {
+    pub(super) device: Device,
+    pub(super) queue: Queue,
+    pub(super) counters: Arc<TransferCounters>,
+    /// Compiled kernels, by their whole text: two kernels of one name never meet.
+    pipelines: Mutex<HashMap<&'static str, ComputePipeline>>,
+    faults: Arc<Mutex<Faults>>,
+}
+
+/// What the driver reported outside of any error scope.
+#[derive(Debug, Default)]
+struct Faults {
+    /// Why the device is gone: stays for ever.
+    lost: Option<String>,
+    /// The first error since the last look.
+    error: Option<String>,
+}
+
+impl Context {
+    pub(super) fn new(device: Device, queue: Queue) -> Arc<Self> {
+        let faults = Arc::new(Mutex::new(Faults::default()));
+        let seen = Arc::clone(&faults);
+        device.set_device_lost_callback(move |reason, words| {
+            held(&seen).lost = Some(format!("{reason:?}: {words}"));
+        });
+        let seen = Arc::clone(&faults);
+        // Without a handler an error is a panic.
+        device.on_uncaptured_error(Arc::new(move |error: Error| {
+            held(&seen).error.get_or_insert(error.to_string());
+        }));
+        Arc::new(Context {
+            device,
+            queue,
+            counters: Arc::new(TransferCounters::default()),
+            pipelines: Mutex::new(HashMap::new()),
+            faults,
+        })
+    }
+
+    /// Fails when the device is lost, or with the first error since the last look.
+    pub(super) fn check(&self) -> Result<(), DeviceError> {
+        let mut faults = held(&self.faults);
+        if let Some(detail) = faults.lost.clone() {
+            return Err(DeviceError::Lost {
+                kind: DeviceKind::Wgpu,
+                detail,
+            });
+        }
+        match faults.error.take() {
+            Some(detail) => Err(failed(detail)),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes something and catches what the driver says against it. `bytes` is what an error about memory names.
+    pub(super) fn guarded<T>(
+        &self,
+        label: &str,
+        bytes: usize,
+        make: impl FnOnce(&Device) -> T,
+    ) -> Result<T, DeviceError> {
+        self.check()?;
+        let scopes = [
+            ErrorFilter::Internal,
+            ErrorFilter::Validation,
+            ErrorFilter::OutOfMemory,
+        ]
+        .map(|filter| self.device.push_error_scope(filter));
+        let made = make(&self.device);
+        let mut refused = None;
+        // Scopes end in the opposite order of their beginning.
+        for scope in scopes.into_iter().rev() {
+            refused = ready(scope.pop()).flatten().or(refused);
+        }
+        match refused {
+            None => Ok(made),
+            Some(Error::OutOfMemory { .. }) => Err(DeviceError::OutOfMemory {
+                bytes,
+                label: label.to_owned(),
+            }),
+            Some(error) => Err(DeviceError::Rejected {
+                what: label.to_owned(),
+                detail: error.to_string(),
+            }),
+        }
+    }
+
+    /// The compiled form of a kernel, compiled at its first use.
+    pub(super) fn pipeline(
+        &self,
+        source: &'static KernelSource,
+    ) -> Result<ComputePipeline, DeviceError> {
+        let mut pipelines = held(&self.pipelines);
+        if let Some(pipeline) = pipelines.get(source.wgsl) {
+            return Ok(pipeline.clone());
+        }
+        let pipeline = self.guarded(source.name, 0, |device| {
+            let module = device.create_shader_module(ShaderModuleDescriptor {
+                label: Some(source.name),
+                source: ShaderSource::Wgsl(source.wgsl.into()),
+            });
+            device.create_compute_pipeline(&ComputePipelineDescriptor {
+                label: Some(source.name),
+                layout: None,
+                module: &module,
+                entry_point: Some(source.name),
+                compilation_options: ::wgpu::PipelineCompilationOptions::default(),
+                cache: None,
+            })
+        })?;
+        pipelines.insert(source.wgsl, pipeline.clone());
+        Ok(pipeline)
+    }
+
+    /// Waits for one submission, or for all of them.
+    pub(super) fn wait(
+        &self,
+        submission_index: Option<SubmissionIndex>,
+    ) -> Result<(), DeviceError> {
+        let waited = self.device.poll(PollType::Wait {
+            submission_index,
+            timeout: Some(WAIT_LIMIT),
+        });
+        self.check()?;
+        match waited {
+            Ok(_) => Ok(()),
+            Err(PollError::Timeout) => Err(failed(format!(
+                "no answer within {} s",
+                WAIT_LIMIT.as_secs()
+            ))),
+            Err(error) => Err(failed(error.to_string())),
+        }
+    }
+}
+
+/// An error of the driver that fits no other variant.
+pub(super) fn failed(detail: String) -> DeviceError {
+    DeviceError::Failed {
+        kind: DeviceKind::Wgpu,
+        detail,
+    }
+}
+
+/// Takes a lock whose content is whole after a panic elsewhere.
+pub(super) fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The result of a future that does not wait, as all of wgpu's are outside browsers.
+pub(super) fn ready<F: Future>(future: F) -> Option<F::Output> {
+    let mut future = std::pin::pin!(future);
+    let mut context = std::task::Context::from_waker(Waker::noop());
+    match future.as_mut().poll(&mut context) {
+        Poll::Ready(result) => Some(result),
+        Poll::Pending => None,
+    }
+}

@@ -1,0 +1,128 @@
+//! Any GPU through wgpu: Vulkan everywhere, Metal and Direct3D 12 where they are at home.
+//!
+//! Kernels are WGSL on storage buffers, with at most [`crate::MAX_GROUP_THREADS`] threads a group. A device that is lost, memory
+//! that is not there and text that is refused are typed errors, never panics. All streams of one device share its one queue.
+
+mod context;
+mod lane;
+mod memory;
+
+use std::sync::Arc;
+
+use ::wgpu::{
+    Adapter, Backends, DeviceDescriptor, DeviceType, Features, Instance, InstanceDescriptor, Limits,
+};
+
+use crate::buffer::Buffer;
+use crate::device::{Device, DeviceInfo, DeviceKind, Stream};
+use crate::error::DeviceError;
+use crate::probe::absent;
+use crate::transfer::Transfers;
+use context::Context;
+use context::ready;
+pub(crate) use lane::WgpuLane;
+pub(crate) use memory::WgpuMemory;
+
+/// A GPU through wgpu. A clone of its streams and buffers keeps it open.
+#[derive(Debug)]
+pub struct WgpuDevice {
+    info: DeviceInfo,
+    context: Arc<Context>,
+}
+
+impl WgpuDevice {
+    /// Opens adapter number `index` of [`adapters`]; 0 is the fastest kind.
+    pub fn open(index: usize) -> Result<Self, DeviceError> {
+        let mut found = ranked();
+        if index >= found.len() {
+            return Err(absent(DeviceKind::Wgpu, index, found.len()));
+        }
+        let adapter = found.swap_remove(index);
+        let (offered, own) = (adapter.features(), adapter.limits());
+        let wanted = DeviceDescriptor {
+            label: Some("lsie"),
+            required_features: offered & Features::TIMESTAMP_QUERY,
+            required_limits: Limits {
+                max_buffer_size: own.max_buffer_size,
+                max_storage_buffer_binding_size: own.max_storage_buffer_binding_size,
+                ..Limits::default()
+            },
+            ..DeviceDescriptor::default()
+        };
+        let refused = |detail: String| DeviceError::Failed {
+            kind: DeviceKind::Wgpu,
+            detail,
+        };
+        let (device, queue) = ready(adapter.request_device(&wanted))
+            .ok_or_else(|| refused("the adapter did not answer".to_owned()))?
+            .map_err(|error| refused(error.to_string()))?;
+        Ok(WgpuDevice {
+            info: describe(&adapter, index),
+            context: Context::new(device, queue),
+        })
+    }
+}
+
+impl Device for WgpuDevice {
+    fn info(&self) -> &DeviceInfo {
+        &self.info
+    }
+
+    fn alloc(&self, bytes: usize, label: &str) -> Result<Buffer, DeviceError> {
+        let memory = WgpuMemory::new(&self.context, bytes, label)?;
+        Ok(Buffer::on_wgpu(
+            memory,
+            bytes,
+            label,
+            Arc::clone(&self.context.counters),
+        ))
+    }
+
+    fn stream(&self, name: &str) -> Result<Stream, DeviceError> {
+        Ok(Stream::on_wgpu(WgpuLane::new(&self.context)?, name))
+    }
+
+    fn transfers(&self) -> Transfers {
+        self.context.counters.snapshot()
+    }
+}
+
+/// Every adapter, fastest kind first: that is what the number in `wgpu:n` counts. Opens none of them.
+pub(crate) fn adapters() -> Vec<DeviceInfo> {
+    let found = ranked();
+    let numbered = found.iter().enumerate();
+    numbered
+        .map(|(index, adapter)| describe(adapter, index))
+        .collect()
+}
+
+fn ranked() -> Vec<Adapter> {
+    let mut wanted = InstanceDescriptor::new_without_display_handle();
+    wanted.backends = Backends::PRIMARY;
+    let instance = Instance::new(wanted);
+    let mut found = ready(instance.enumerate_adapters(Backends::PRIMARY)).unwrap_or_default();
+    // A stable sort: among equals the driver's order stays.
+    found.sort_by_key(|adapter| match adapter.get_info().device_type {
+        DeviceType::DiscreteGpu => 0,
+        DeviceType::IntegratedGpu => 1,
+        DeviceType::VirtualGpu => 2,
+        DeviceType::Other => 3,
+        DeviceType::Cpu => 4,
+    });
+    found
+}
+
+fn describe(adapter: &Adapter, index: usize) -> DeviceInfo {
+    let info = adapter.get_info();
+    DeviceInfo {
+        kind: DeviceKind::Wgpu,
+        index,
+        name: info.name,
+        driver: [info.backend.to_string(), info.driver, info.driver_info]
+            .join(" ")
+            .trim()
+            .to_owned(),
+        is_software: info.device_type == DeviceType::Cpu,
+        parallelism: 0,
+    }
+}

@@ -1,0 +1,32 @@
+//! Every kernel that exists as text, for the tests and checks that go through all of them.
+
+use lsie_device::KernelSource;
+
+/// A kernel as text and the folder below `kernels/src` that holds it.
+#[derive(Debug, Clone, Copy)]
+pub struct TextKernel {
+    /// Folder of the kernel.
+    pub folder: &'static str,
+    /// Its text.
+    pub source: &'static KernelSource,
+}
+
+/// All of them.
+pub const ALL: [TextKernel; 4] = [
+    TextKernel {
+        folder: "crop",
+        source: &crate::crop::SOURCE,
+    },
+    TextKernel {
+        folder: "detect",
+        source: &crate::detect::SOURCE,
+    },
+    TextKernel {
+        folder: "project",
+        source: &crate::project::SOURCE,
+    },
+    TextKernel {
+        folder: "au12",
+        source: &crate::au12::SOURCE,
+    },
+];

@@ -1,0 +1,36 @@
+//! One suite for every device: each kernel that exists as text against its reference, within its budget.
+//!
+//! A case takes a [`Place`] and nothing else, so it cannot know which device it runs on.
+
+mod au12;
+mod budget;
+mod crop;
+mod detect;
+mod place;
+mod project;
+mod transfer;
+
+pub use budget::Budget;
+pub use place::{Candidate, Place, candidates};
+
+/// One case of the suite.
+#[derive(Debug, Clone, Copy)]
+pub struct Case {
+    /// Folder of the kernel, or the part of the device, and what holds.
+    pub name: &'static str,
+    /// Runs it.
+    pub run: fn(&Place) -> anyhow::Result<()>,
+}
+
+/// The whole suite.
+#[must_use]
+pub fn cases() -> Vec<Case> {
+    [
+        transfer::CASES,
+        crop::CASES,
+        detect::CASES,
+        project::CASES,
+        au12::CASES,
+    ]
+    .concat()
+}
