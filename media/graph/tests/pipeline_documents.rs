@@ -430,9 +430,18 @@ fn hostile_documents_are_refused_with_words() {
         .collect();
     assert!(told(&nodes(&json!(many)))[0].contains("at most 1024"));
     let numbers = nodes(
-        &json!([{"name": "a", "kind": "delay", "seconds": 1e308, "capacity": u64::MAX, "in": "a"}]),
+        &json!([{"name": "a", "kind": "delay", "seconds": 1e308, "capacity": i64::MAX, "in": "a"}]),
     );
     assert!(told(&numbers).len() >= 3);
+    // TOML could not hold it, so JSON may not either.
+    let vast = nodes(&json!([{"name": "a", "kind": "const", "value": [u64::MAX]}]));
+    let [problem] = &told(&vast)[..] else {
+        panic!("{:?}", told(&vast));
+    };
+    assert!(
+        problem.contains("18446744073709551615 is beyond"),
+        "{problem}"
+    );
 }
 
 #[test]

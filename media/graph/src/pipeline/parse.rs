@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use crate::pipeline::document::{
     Clock, Document, EdgeEntry, InputEntry, NodeEntry, ParamEntry, when_full_word,
@@ -74,12 +74,27 @@ fn tree_of(text: &str) -> Result<Value, ProblemKind> {
     let unreadable =
         |why: String| ProblemKind::Unreadable(why.trim_end().chars().take(600).collect());
     if text.trim_start().starts_with('{') {
-        serde_json::from_str(text).map_err(|error| unreadable(format!("JSON: {error}")))
+        let tree =
+            serde_json::from_str(text).map_err(|error| unreadable(format!("JSON: {error}")))?;
+        match beyond_toml(&tree) {
+            Some(number) => Err(unreadable(format!("JSON: {number} is beyond {}", i64::MAX))),
+            None => Ok(tree),
+        }
     } else {
         let table: toml::Table = text
             .parse()
             .map_err(|error| unreadable(format!("TOML: {error}")))?;
         serde_json::to_value(table).map_err(|error| unreadable(format!("TOML: {error}")))
+    }
+}
+
+/// A whole number that TOML cannot hold: a document means the same in both spellings.
+fn beyond_toml(value: &Value) -> Option<&Number> {
+    match value {
+        Value::Number(number) => Some(number).filter(|n| n.is_u64() && !n.is_i64()),
+        Value::Array(list) => list.iter().find_map(beyond_toml),
+        Value::Object(map) => map.values().find_map(beyond_toml),
+        Value::Null | Value::Bool(_) | Value::String(_) => None,
     }
 }
 

@@ -61,7 +61,7 @@ fn show(detail: &ExperimentDetail) -> String {
         "enabled",
     ];
     format!(
-        "{}\nchances, intervals and what other policies would have earned: `lsie experiments readout {}`\n",
+        "{}\nchances, intervals, other policies:\n  lsie experiments readout {}\n",
         table(&headings, &rows),
         detail.experiment_id
     )
