@@ -137,7 +137,9 @@ fn ours(case: &mut Case, rounds: usize) -> Result<()> {
         let mut pulses = Pulses::default();
         stage("pulses", &mut || pulses = find_pulses(samples, &pitch))?;
         let window = whole(&pulses);
-        stage("jitter", &mut || drop(black_box(jitter_local(&window))))?;
+        stage("jitter", &mut || {
+            black_box(jitter_local(&window));
+        })?;
         stage("shimmer", &mut || {
             black_box(shimmer_local(&window, &unit_from_s16(samples)));
         })?;
@@ -283,7 +285,6 @@ fn report_agreement(call: &Call, case: &Case) {
     let (samples, found) = (case.samples.as_slice(), &case.found);
     let pitch = Pitch::analyse(samples, Form::Fast);
     let pulses = find_pulses(samples, &pitch);
-    let unit = unit_from_s16(samples);
     let frames = pitch.frames();
     let theirs = found.list("f0");
     let (mut same, mut differences) = (0_usize, Vec::new());
@@ -319,6 +320,26 @@ fn report_agreement(call: &Call, case: &Case) {
         their_times.len(),
         apart.fold(0.0, f64::max)
     ));
+    report_perturbation(call, case, &pulses);
+    let hnr = mean_harmonics_to_noise_db(&pitch, 0.0, f64::INFINITY);
+    let intensity = intensity_frames(samples, 75.0).unwrap_or_default();
+    let off = intensity
+        .iter()
+        .zip(found.list("intensity"))
+        .filter_map(|(frame, theirs)| Some((frame.db? - theirs).abs()));
+    call.say(format_args!(
+        "     HNR: Praat {:.6} dB, {:.2e} relative; intensity: {} frames ours, {} of Praat, largest difference {:.2e} dB",
+        found.one("hnr"),
+        relative(hnr, found.one("hnr")),
+        intensity.len(),
+        found.list("intensity").len(),
+        off.fold(0.0, f64::max)
+    ));
+}
+
+/// Jitter and shimmer over the whole sound and over each of Praat's islands.
+fn report_perturbation(call: &Call, case: &Case, pulses: &Pulses) {
+    let (found, unit) = (&case.found, unit_from_s16(&case.samples));
     let mut spans = vec![[
         f64::NEG_INFINITY,
         f64::INFINITY,
@@ -345,20 +366,6 @@ fn report_agreement(call: &Call, case: &Case) {
             found.one(name)
         ));
     }
-    let hnr = mean_harmonics_to_noise_db(&pitch, 0.0, f64::INFINITY);
-    let intensity = intensity_frames(samples, 75.0).unwrap_or_default();
-    let off = intensity
-        .iter()
-        .zip(found.list("intensity"))
-        .filter_map(|(frame, theirs)| Some((frame.db? - theirs).abs()));
-    call.say(format_args!(
-        "     HNR: Praat {:.6} dB, {:.2e} relative; intensity: {} frames ours, {} of Praat, largest difference {:.2e} dB",
-        found.one("hnr"),
-        relative(hnr, found.one("hnr")),
-        intensity.len(),
-        found.list("intensity").len(),
-        off.fold(0.0, f64::max)
-    ));
 }
 
 /// Relative difference; 0 when both have no value, infinite when only one has.

@@ -53,13 +53,20 @@ pub fn intensity_frames(
     Ok((0..count)
         .map(|frame| {
             let time_s = first_s + frame as f64 * step_s;
-            let centre = (time_s * RATE_HZ - 0.5).round().max(0.0) as usize;
+            let centre = nearest_sample(time_s);
             IntensityFrame {
                 time_s,
                 db: intensity_at(&samples, &window, centre, reach),
             }
         })
         .collect())
+}
+
+/// 0-based. Frames often lie midway between two samples; the sums are written so that rounding falls as it does in Praat.
+fn nearest_sample(time_s: f64) -> usize {
+    let step_s = 1.0 / RATE_HZ;
+    let number = ((time_s - 0.5 * step_s) / step_s + 1.0 + 0.5).floor();
+    (number - 1.0).max(0.0) as usize
 }
 
 fn intensity_at(samples: &[f64], window: &[f64], centre: usize, reach: usize) -> Option<f64> {

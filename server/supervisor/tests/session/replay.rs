@@ -6,8 +6,9 @@ use lsie_analytics::bandit::{DecisionContext, Mismatch, Posterior, verify_decisi
 use lsie_schemas::contract::ArmPosterior;
 use lsie_store::GREETING_EXPERIMENT;
 use lsie_store::rows::DecisionRow;
+use uuid::Uuid;
 
-use crate::stage::{Options, World, eventually, segment, smile};
+use crate::stage::{Engine, Options, World, eventually, segment, smile};
 
 const ENCOUNTERS: usize = 6;
 
@@ -22,14 +23,10 @@ fn context(row: &DecisionRow, experiment_row_id: i64) -> DecisionContext<'_> {
     }
 }
 
-#[tokio::test]
-async fn the_rows_of_a_session_give_its_choices_again() {
-    let world = World::open(Options::default()).await;
-    let (mut engine, id) = world.calibrated().await;
+/// Gives and closes the encounters, one after the other; each draws the next arm.
+async fn live_through(world: &World, engine: &mut Engine, id: Uuid) {
     for k in 0..ENCOUNTERS {
-        let (action, t) = world
-            .stimulus(&mut engine, id, 40.0 + 30.0 * k as f64)
-            .await;
+        let (action, t) = world.stimulus(engine, id, 40.0 + 30.0 * k as f64).await;
         // Delivered, not delivered, and without a frame: two that teach and one that must not.
         world.attest(id, k % 3 != 1).await;
         let series = if k % 3 == 2 { Vec::new() } else { smile(t) };
@@ -39,14 +36,19 @@ async fn the_rows_of_a_session_give_its_choices_again() {
         })
         .await;
         eventually("the next arm is drawn", || async {
-            let drawn = world
-                .store
-                .reader()
-                .read(move |view| view.decisions(id, 100));
+            let reader = world.store.reader();
+            let drawn = reader.read(move |view| view.decisions(id, 100));
             drawn.unwrap().len() == k + 2
         })
         .await;
     }
+}
+
+#[tokio::test]
+async fn the_rows_of_a_session_give_its_choices_again() {
+    let world = World::open(Options::default()).await;
+    let (mut engine, id) = world.calibrated().await;
+    live_through(&world, &mut engine, id).await;
     let (mut decisions, experiment) = world
         .store
         .reader()
@@ -58,9 +60,9 @@ async fn the_rows_of_a_session_give_its_choices_again() {
         })
         .unwrap();
     let experiment = experiment.unwrap();
-    decisions.reverse();
+    decisions.sort_by_key(|row| row.decision_id);
     let mut encounters = world.rows(id);
-    encounters.reverse();
+    encounters.sort_by_key(|row| row.id);
     let mut learnt: BTreeMap<String, Posterior> = experiment
         .arms
         .iter()
