@@ -11,6 +11,8 @@
 //! cargo bench -p lsie-benches --bench engine_kills                      kill to `ok`, kill to measuring again
 //! cargo bench -p lsie-benches --bench slow_node                         drops, age, memory of an overloaded node
 //! cargo bench -p lsie-benches --bench face_peer                         frames per core-second against MediaPipe, same clip, same core
+//! cargo bench -p lsie-benches --bench acoustic_peer                     pitch to HNR against Praat and openSMILE, and agreement
+//! cargo bench -p lsie-benches --bench math_core                         us per geometry, reward, draw, propensity
 //! ```
 //!
 //! Options: `--date YYYY-MM-DD` for the machine line, `--lsie PATH` for a binary built before, `--cache DIR` for models and demo

@@ -39,6 +39,11 @@ impl Series {
         self.values_ms.push(ms);
     }
 
+    /// The runs in the order they came, milliseconds.
+    pub fn values_ms(&self) -> &[f64] {
+        &self.values_ms
+    }
+
     /// How many runs there are.
     pub fn len(&self) -> usize {
         self.values_ms.len()

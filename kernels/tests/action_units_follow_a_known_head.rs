@@ -202,7 +202,8 @@ fn a_frontal_face_gives_what_its_millimetres_say() {
 #[test]
 fn the_smile_holds_to_a_twentieth_of_its_score_within_twenty_degrees() {
     let neutral = f64::from(shape(&Expression::default(), FRONTAL).mouth_width);
-    let score = |ratio: f64| lsie_kernels::au12::score(ratio, neutral, lsie_kernels::au12::ALPHA);
+    let score =
+        |ratio: f64| lsie_kernels::au12::score(ratio, neutral, lsie_kernels::au12::ALPHA).unwrap();
     let worst_of = |pitch: f64, roll: f64| {
         let mut worst: f64 = 0.0;
         for view in views(20.0, pitch, roll) {

@@ -144,16 +144,32 @@ fn any_bad_coordinate_means_no_ratio() {
 
 #[test]
 fn scores_stay_in_their_ranges() {
-    assert!((score(1.05, 0.9, ALPHA) - 0.9_f64.tanh()).abs() < 1e-12);
+    assert!((score(1.05, 0.9, ALPHA).unwrap() - 0.9_f64.tanh()).abs() < 1e-12);
     assert_eq!(
         score(0.5, 0.9, ALPHA),
-        0.0,
+        Ok(0.0),
         "below the baseline there is no smile"
     );
-    assert!(score(1e9, 0.9, ALPHA) < 1.0);
-    assert_eq!(diagnostic_score(1e9, 0.9, ALPHA), 5.0);
-    assert_eq!(diagnostic_score(0.0, 0.9, ALPHA), 0.0);
-    assert!((diagnostic_score(1.0, 0.9, ALPHA) - 0.6).abs() < 1e-9);
+    assert!(score(1e9, 0.9, ALPHA).unwrap() < 1.0);
+    assert_eq!(diagnostic_score(1e9, 0.9, ALPHA), Ok(5.0));
+    assert_eq!(diagnostic_score(0.0, 0.9, ALPHA), Ok(0.0));
+    assert!((diagnostic_score(1.0, 0.9, ALPHA).unwrap() - 0.6).abs() < 1e-9);
+}
+
+#[test]
+fn a_broken_number_has_no_score() {
+    for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        for [ratio, baseline, alpha] in [[bad, 0.9, ALPHA], [1.0, bad, ALPHA], [1.0, 0.9, bad]] {
+            assert_eq!(score(ratio, baseline, alpha), Err(Absent::NotFinite));
+            assert_eq!(
+                diagnostic_score(ratio, baseline, alpha),
+                Err(Absent::NotFinite)
+            );
+        }
+    }
+    // Finite numbers whose difference overflows are bounded, and 0 times it is no number.
+    assert_eq!(diagnostic_score(1e308, -1e308, ALPHA), Ok(5.0));
+    assert_eq!(score(1e308, -1e308, 0.0), Err(Absent::NotFinite));
 }
 
 proptest! {
@@ -178,6 +194,9 @@ proptest! {
 
     #[test]
     fn a_score_is_bounded_for_any_ratio_and_baseline(ratio in proptest::num::f64::ANY, baseline in proptest::num::f64::ANY) {
-        prop_assert!((0.0..1.0).contains(&score(ratio, baseline, ALPHA)));
+        match score(ratio, baseline, ALPHA) {
+            Ok(score) => prop_assert!((0.0..1.0).contains(&score)),
+            Err(_) => prop_assert!(!ratio.is_finite() || !baseline.is_finite()),
+        }
     }
 }

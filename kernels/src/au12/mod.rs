@@ -117,15 +117,26 @@ pub fn launch(
 /// Score of a ratio above its neutral baseline, in [0, 1) (math 4.5).
 ///
 /// The largest value is the last number below 1, which `tanh` itself would round up to 1.
-pub fn score(ratio: f64, baseline: f64, alpha: f64) -> f64 {
-    (alpha * (ratio - baseline).max(0.0))
-        .tanh()
-        .min(1.0_f64.next_down())
+/// A number that is not finite has no score: NaN must not read as "no smile".
+pub fn score(ratio: f64, baseline: f64, alpha: f64) -> Result<f64, Absent> {
+    let raised = deviation(ratio, baseline, alpha)?.max(0.0);
+    Ok(raised.tanh().min(1.0_f64.next_down()))
 }
 
 /// The unbounded score cut to 0..5, for people who look for faults (math 4.5).
-pub fn diagnostic_score(ratio: f64, baseline: f64, alpha: f64) -> f64 {
-    (alpha * (ratio - baseline)).clamp(0.0, MAX_DIAGNOSTIC_SCORE)
+pub fn diagnostic_score(ratio: f64, baseline: f64, alpha: f64) -> Result<f64, Absent> {
+    let raised = deviation(ratio, baseline, alpha)?;
+    Ok(raised.clamp(0.0, MAX_DIAGNOSTIC_SCORE))
+}
+
+/// alpha (ratio - baseline), never NaN; it may overflow to an infinity, which both scores bound.
+fn deviation(ratio: f64, baseline: f64, alpha: f64) -> Result<f64, Absent> {
+    let deviation = alpha * (ratio - baseline);
+    if [ratio, baseline, alpha].iter().all(|v| v.is_finite()) && !deviation.is_nan() {
+        Ok(deviation)
+    } else {
+        Err(Absent::NotFinite)
+    }
 }
 
 fn ratio(points: &[[f32; 3]; 6]) -> Result<f32, Absent> {

@@ -7,6 +7,7 @@
 
 use lsie_schemas::contract::AcousticMetrics;
 
+use super::harmonicity::mean_db;
 use super::perturbation::{PulseWindow, jitter_local, shimmer_local};
 use super::pitch::{Form, Pitch, STEP_SECS};
 use super::pulse::{Pulses, find_pulses};
@@ -56,6 +57,8 @@ pub struct WindowMeasure {
     pub jitter: Option<f64>,
     /// Shimmer (local).
     pub shimmer: Option<f64>,
+    /// Mean harmonics-to-noise ratio of the frames that count for F0, dB.
+    pub hnr_db: Option<f64>,
 }
 
 /// Choices of the measurement.
@@ -205,6 +208,7 @@ fn cleaned(window: WindowMeasure) -> WindowMeasure {
         f0_mean_hz: finite(window.f0_mean_hz).filter(|_| window.f0_valid),
         jitter: pair.map(|p| p.0),
         shimmer: pair.map(|p| p.1),
+        hnr_db: finite(window.hnr_db).filter(|_| window.f0_valid),
     }
 }
 
@@ -246,7 +250,9 @@ fn measure_window(
     if !f0_valid {
         return result;
     }
-    result.f0_mean_hz = mean(voiced().filter_map(|f| f.f0_hz).filter(|f0| *f0 > 0.0));
+    let pitched = || voiced().filter(|f| f.f0_hz.is_some_and(|f0| f0 > 0.0));
+    result.f0_mean_hz = mean(pitched().filter_map(|f| f.f0_hz));
+    result.hnr_db = mean_db(pitched().map(|f| f.strength));
     for island in islands {
         let end_s = island.last.time_s + island.last.duration_s / 2.0;
         let measured = measure_island(island.start_s, end_s).filter(|m| m.peaks >= LEAST_PEAKS);

@@ -1,4 +1,5 @@
-//! Sound on the CPU: resampling, level, and the acoustic set of math 10 (pitch, pulses, jitter, shimmer).
+//! Sound on the CPU: resampling, level, the acoustic set of math 10 (pitch, pulses, jitter, shimmer) with the
+//! harmonics-to-noise ratio, and for later stages intensity and a log-mel spectrogram.
 //!
 //! ```text
 //! f32 blocks any rate ─ resample ─▶ s16 16 kHz mono ─ PitchStream ─▶ Pitch ─ find_pulses ─▶ Pulses
@@ -11,18 +12,24 @@
 //! Samples are s16 / 32768, so every sum of products is exact in f64 and may be added in any order.
 //! Nothing here touches a device buffer: 30 s of sound are too little work to pay for a transfer.
 
+mod harmonicity;
+mod intensity;
 mod level;
 mod measure;
+mod mel;
 mod perturbation;
 mod pitch;
 mod pulse;
 mod resample;
 
+pub use harmonicity::{LIMIT_DB, harmonics_to_noise_db, mean_harmonics_to_noise_db};
+pub use intensity::{IntensityError, IntensityFrame, intensity_frames};
 pub use level::{FLOOR_DBFS, Level, LevelMeter};
 pub use measure::{
     FrameVoice, IslandMeasure, MeasureSettings, WindowMeasure, assemble, measure_frames,
     measure_segment, measure_span, measure_track, semitones_between,
 };
+pub use mel::{MEL_BANDS, MEL_STEP_SAMPLES, MelError, MelSpectrogram};
 pub use perturbation::{PulseWindow, jitter_local, mean_period_secs, shimmer_local};
 pub use pitch::{Form, Pitch, PitchError, PitchFrame, PitchNow, PitchStream};
 pub use pulse::{Pulses, find_pulses};

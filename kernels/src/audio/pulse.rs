@@ -9,6 +9,8 @@ use super::pitch::Pitch;
 use super::{RATE_HZ, unit_from_s16};
 
 const DX: f64 = 1.0 / RATE_HZ;
+/// Correlations of 0 that stand before the first shift.
+const BEFORE: usize = 2;
 
 /// Pulse times of a segment.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -144,11 +146,12 @@ fn index_of(time_s: f64) -> f64 {
     time_s / DX - 0.5
 }
 
-/// Time of the largest magnitude within `half_s` of `middle_s`, by parabola where it has two neighbours there.
+/// Time of the largest magnitude within `half_s` of `middle_s`, by parabola where it has two neighbours there. The samples that
+/// hold the two ends count as inside.
 fn extremum(samples: &[f64], middle_s: f64, half_s: f64) -> Option<f64> {
-    let first = index_of(middle_s - half_s).ceil().max(0.0) as usize;
+    let first = index_of(middle_s - half_s).floor().max(0.0) as usize;
     let last =
-        (index_of(middle_s + half_s).floor().max(0.0) as usize).min(samples.len().checked_sub(1)?);
+        (index_of(middle_s + half_s).ceil().max(0.0) as usize).min(samples.len().checked_sub(1)?);
     let window = samples.get(first..=last)?;
     let top = window
         .iter()
@@ -182,18 +185,21 @@ fn vertex(before: f64, here: f64, after: f64) -> (f64, f64) {
 }
 
 /// Shifts the template around `at_s` so that its centre lies in [from_s, to_s]; the first local maximum with the largest
-/// normalised cross-correlation.
+/// normalised cross-correlation. Before the first shift the correlation counts as 0, so that a maximum can lie there and on the
+/// first shift; the last shift is never one.
 fn best_match(samples: &[f64], at_s: f64, half_s: f64, from_s: f64, to_s: f64) -> Option<Match> {
     let first = index_of(at_s - half_s).round() as i64;
     let last = index_of(at_s + half_s).round() as i64;
     let from = index_of(from_s - half_s).floor() as i64;
     let to = index_of(to_s - half_s).ceil() as i64;
-    let correlations = match inner(samples, first, last, from, to) {
-        Some((template, around)) => correlate(template, around),
-        None => (from..=to)
-            .map(|start| correlate_plain(samples, first, last, start))
-            .collect(),
-    };
+    let mut correlations = vec![0.0; BEFORE];
+    match inner(samples, first, last, from, to) {
+        Some((template, around)) => correlate(template, around, &mut correlations),
+        None => {
+            correlations
+                .extend((from..=to).map(|start| correlate_plain(samples, first, last, start)));
+        }
+    }
     let mut best: Option<(usize, [f64; 3])> = None;
     for (k, triple) in correlations.windows(3).enumerate() {
         let &[before, here, after] = triple else {
@@ -205,7 +211,7 @@ fn best_match(samples: &[f64], at_s: f64, half_s: f64, from_s: f64, to_s: f64) -
     }
     let (k, [before, here, after]) = best?;
     let (offset, gain) = vertex(before, here, after);
-    let start = from + i64::try_from(k).unwrap_or(0);
+    let start = from + i64::try_from(k).unwrap_or(0) - BEFORE as i64;
     let held = (start..=start + last - first).filter_map(|i| samples.get(usize::try_from(i).ok()?));
     Some(Match {
         time_s: at_s + ((start - first) as f64 + offset) * DX,
@@ -222,13 +228,14 @@ fn inner(samples: &[f64], first: i64, last: i64, from: i64, to: i64) -> Option<(
     Some((template, around))
 }
 
-/// Normalised cross-correlation of the template with every stretch of its length in `around`.
-fn correlate(template: &[f64], around: &[f64]) -> Vec<f64> {
+/// Appends the normalised cross-correlation of the template with every stretch of its length in `around`.
+fn correlate(template: &[f64], around: &[f64], correlations: &mut Vec<f64>) {
     let energy = dot(template, template);
     let mut moving = around
         .get(..template.len())
         .map_or(0.0, |stretch| dot(stretch, stretch));
-    let mut correlations = Vec::with_capacity(around.len());
+    let ends = around.iter().skip(template.len());
+    let mut steps = around.iter().zip(ends);
     for stretch in around.windows(template.len()) {
         let product = dot(template, stretch);
         correlations.push(if product == 0.0 {
@@ -236,15 +243,10 @@ fn correlate(template: &[f64], around: &[f64]) -> Vec<f64> {
         } else {
             product / (energy * moving).sqrt()
         });
-        let (start, end) = (
-            correlations.len() - 1,
-            correlations.len() - 1 + template.len(),
-        );
-        if let (Some(old), Some(new)) = (around.get(start), around.get(end)) {
+        if let Some((old, new)) = steps.next() {
             moving += new * new - old * old;
         }
     }
-    correlations
 }
 
 /// The same for one shift, summed plainly; pairs with a sample outside the segment are skipped.
@@ -313,7 +315,9 @@ mod tests {
             let plain: Vec<f64> = (from..=to)
                 .map(|start| correlate_plain(&samples, first, last, start))
                 .collect();
-            assert_eq!(correlate(template, around), plain);
+            let mut fast = Vec::new();
+            correlate(template, around, &mut fast);
+            assert_eq!(fast, plain);
         }
     }
 
@@ -345,6 +349,10 @@ mod tests {
         assert!(extremum(&[], 0.0, 0.1).is_none());
         assert_eq!(extremum(&[0.0, 0.5, 0.0], 0.0, 1.0), Some(1.5 * DX));
         assert_eq!(extremum(&[0.5, 0.0], 0.0, 1.0), Some(0.5 * DX));
+        // The sample just outside the left end is the largest.
+        let falling = [0.0, 0.9, 0.8, 0.1, 0.1, 0.1];
+        let found = extremum(&falling, 3.3 * DX, 1.2 * DX).unwrap();
+        assert!((found - 1.5 * DX).abs() < 1e-12, "{found}");
         let silence = Pitch::analyse(&[0; 4000], super::super::Form::Fast);
         assert_eq!(find_pulses(&[0; 4000], &silence), Pulses::default());
     }

@@ -222,8 +222,8 @@ fn sinc(x: f64) -> f64 {
     }
 }
 
-/// Modified Bessel function of order 0 by its power series; the argument is below 10 here.
-fn bessel_i0(x: f64) -> f64 {
+/// Modified Bessel function of order 0 by its power series; exact to rounding up to arguments of 21.
+pub(super) fn bessel_i0(x: f64) -> f64 {
     let (mut sum, mut term) = (1.0, 1.0);
     for k in 1..40 {
         term *= (x / (2.0 * f64::from(k))).powi(2);

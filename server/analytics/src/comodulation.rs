@@ -92,7 +92,10 @@ pub fn comodulation(rows: &[RmssdRow], window_end_utc: UtcMicros) -> CoModulatio
     } else {
         pearson(&x, &y).ok_or(CoModulationNullReason::ZeroVariance)
     };
-    let mean_of = |bins: &BTreeMap<i64, f64>| mean(&bins.values().copied().collect::<Vec<_>>());
+    let mean_of = |bins: &BTreeMap<i64, f64>| {
+        let means: Vec<f64> = bins.values().copied().collect();
+        mean(&means).filter(|mean| mean.is_finite())
+    };
     CoModulationIndex {
         index,
         interval: index.ok().map(|r| fisher_interval(r, x.len())),

@@ -59,6 +59,20 @@ proptest! {
     }
 
     #[test]
+    fn order_of_arrival_does_not_change_the_reward(series in prop::collection::vec(observation(), 0..40), turn in any::<prop::sample::Index>(), delivered in any::<bool>()) {
+        let mut turned = series.clone();
+        if !turned.is_empty() {
+            turned.rotate_left(turn.index(series.len()));
+            turned.reverse();
+        }
+        let (first, second) = (evaluate(&evidence(&series, STIMULUS_SECS, delivered)).unwrap(), evaluate(&evidence(&turned, STIMULUS_SECS, delivered)).unwrap());
+        prop_assert_eq!(first.gated_reward.to_bits(), second.gated_reward.to_bits());
+        prop_assert_eq!((first.n_frames, first.update), (second.n_frames, second.update));
+        let (a, b) = (first.baseline.unwrap_or(-1.0), second.baseline.unwrap_or(-1.0));
+        prop_assert!((a - b).abs() < 1e-12);
+    }
+
+    #[test]
     fn a_percentile_is_one_of_its_bounds_or_between(values in prop::collection::vec(prop::num::f64::ANY, 0..40), time in prop::num::f64::ANY) {
         prop_assert!((0.0..=1.0).contains(&p90(&values)));
         prop_assert_eq!(evaluate(&evidence(&[], time, true)).is_some(), time.is_finite());

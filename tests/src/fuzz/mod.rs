@@ -19,6 +19,7 @@ mod contracts;
 mod safetensors;
 mod seeds;
 mod tflite;
+mod words;
 
 use lsie_analysis::semantic::WordPiece;
 use lsie_graph::Draw;
@@ -40,6 +41,7 @@ use serde_json::{Value, json};
 pub use change::Changes;
 pub use contracts::{contracts, typed_contracts};
 pub use seeds::seeds;
+pub use words::{gray_band, live_outcomes};
 
 /// Takes any bytes; panics when an invariant does not hold.
 pub type Body = fn(&[u8]);
@@ -51,7 +53,9 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("config", config),
     ("contracts", contracts),
     ("drift", drift),
+    ("gray_band", gray_band),
     ("link", link),
+    ("live_outcomes", live_outcomes),
     ("model_manifest", model_manifest),
     ("pipeline", pipeline),
     ("privacy", perimeter),

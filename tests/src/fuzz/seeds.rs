@@ -40,7 +40,9 @@ pub fn seeds(target: &str) -> Result<Seeds> {
         ]),
         "contracts" => valid_contracts()?,
         "drift" => texts(&DRIFT),
+        "gray_band" => texts(&GRAY_BAND),
         "link" => link()?,
+        "live_outcomes" => texts(&OUTCOMES),
         "model_manifest" => texts(&[("one.toml", MANIFEST)]),
         "pipeline" => texts(&PIPELINES),
         "privacy" => cases("privacy", "inspect", "json")?,
@@ -98,6 +100,32 @@ const DRIFT: [(&str, &str); 3] = [
         "1767225600.1\n\nerror: device offline\n\n1767225604.2",
     ),
     ("odd.txt", "nan\ninf\n-inf\n1e999\n1e308\n-1e308\n0x10\n"),
+];
+
+const GRAY_BAND: [(&str, &str); 3] = [
+    (
+        "match.json",
+        r#"{"reasoning":"gray_band_llm_match","is_match":"TRUE","confidence_score":7}"#,
+    ),
+    (
+        "nonmatch.json",
+        r#"{"reasoning":"gray_band_llm_nonmatch","is_match":0,"confidence_score":0.25}"#,
+    ),
+    (
+        "words.txt",
+        "say hello to the creator\nhello there, creator",
+    ),
+];
+
+const OUTCOMES: [(&str, &str); 2] = [
+    (
+        "follow.json",
+        r#"{"event_type":" Creator_Follow ","timestamp_utc":"2026-01-01T00:00:00Z","payload":{"msg_id":7},"event_id":"e1"}"#,
+    ),
+    (
+        "metrics.json",
+        r#"{"outcome_event":{"outcome_type":"follow","outcome_time_utc":"2026-01-01T00:00:00.5Z","confidence":9,"outcome_value":-1e308},"outcome_events":[{"event_type":"user_follow","event_time_utc":"2026-01-01T00:00:01Z"}],"_creator_follow":true}"#,
+    ),
 ];
 
 const WORDS: [(&str, &str); 4] = [

@@ -188,6 +188,7 @@ fn window_input(input: Input<'_>, side: &str) -> Result<WindowMeasure, RunError>
         f0_mean_hz: float("f0_mean", "_hz")?,
         jitter: float("jitter_mean", "")?,
         shimmer: float("shimmer_mean", "")?,
+        hnr_db: None,
     })
 }
 

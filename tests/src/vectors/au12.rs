@@ -64,7 +64,8 @@ fn scored(calibrator: &Calibrator, ratio: f64, alpha: f64) -> Result<Value, RunE
     let Some(baseline) = calibrator.state().baseline() else {
         return Ok(json!("error:not_calibrated"));
     };
-    let intensity = score(ratio, baseline, alpha);
+    let intensity = score(ratio, baseline, alpha)
+        .map_err(|absent| RunError::Input(format!("no score: {absent:?}")))?;
     let ours = calibrator.score(ratio).unwrap_or(intensity);
     if calibrator.state().is_complete() && ours.to_bits() != intensity.to_bits() {
         return Err(RunError::Input(format!(

@@ -23,7 +23,6 @@ pub(super) const RANGE: usize = WINDOW / 2;
 const FFT: usize = 1024;
 /// Voiced candidates kept per frame.
 const KEPT: usize = 14;
-const COARSE_DEPTH: usize = 30;
 
 /// A possible period.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -70,7 +69,8 @@ pub(super) struct FrameAnalyser {
     forward: Arc<dyn RealToComplex<f64>>,
     inverse: Arc<dyn ComplexToReal<f64>>,
     hann: Vec<f64>,
-    hann_correlation: Vec<f64>,
+    /// One over the window's own autocorrelation.
+    hann_factors: Vec<f64>,
     time: Vec<f64>,
     spectrum: Vec<Complex<f64>>,
     scratch: Vec<Complex<f64>>,
@@ -99,7 +99,7 @@ impl FrameAnalyser {
             forward,
             inverse,
             hann,
-            hann_correlation: Vec::new(),
+            hann_factors: Vec::new(),
             time: vec![0.0; FFT],
             correlation: Autocorrelation::new(),
             peaks: Vec::with_capacity(RANGE),
@@ -108,7 +108,7 @@ impl FrameAnalyser {
         analyser.time[..WINDOW].copy_from_slice(&analyser.hann);
         analyser.autocorrelate();
         let energy = analyser.time[0];
-        analyser.hann_correlation = analyser.time[..=RANGE].iter().map(|r| r / energy).collect();
+        analyser.hann_factors = analyser.time[..=RANGE].iter().map(|r| energy / r).collect();
         analyser
     }
 
@@ -117,13 +117,13 @@ impl FrameAnalyser {
         let local_peak = self.window_frame(samples, left).unwrap_or(0.0);
         if local_peak > 0.0 {
             self.autocorrelate();
-            let energy = self.time[0];
+            let scale = 1.0 / self.time[0];
             let scaled = self
                 .time
                 .iter()
-                .zip(&self.hann_correlation)
+                .zip(&self.hann_factors)
                 .skip(1)
-                .map(|(ac, rw)| ac / (energy * rw));
+                .map(|(ac, factor)| ac * scale * factor);
             self.correlation.set(scaled);
             self.find_peaks();
             for lag in &self.peaks {
@@ -142,7 +142,7 @@ impl FrameAnalyser {
     fn window_frame(&mut self, samples: &[f64], left: usize) -> Option<f64> {
         let right = left + 1;
         let around = samples.get(right.checked_sub(PERIOD)?..=left + PERIOD)?;
-        let mean = around.iter().sum::<f64>() / (2 * PERIOD) as f64;
+        let mean = sum(around) / (2 * PERIOD) as f64;
         let frame = samples.get(right.checked_sub(HALF)?..=left + HALF)?;
         let (windowed, padding) = self.time.split_at_mut(WINDOW);
         for ((out, x), h) in windowed.iter_mut().zip(frame).zip(&self.hann) {
@@ -150,7 +150,7 @@ impl FrameAnalyser {
         }
         padding.fill(0.0);
         let middle = windowed.get(HALF - HALF_PERIOD..HALF + HALF_PERIOD)?;
-        Some(middle.iter().fold(0.0, |peak: f64, v| peak.max(v.abs())))
+        Some(largest(middle))
     }
 
     /// `time` becomes its own (unnormalised) circular autocorrelation.
@@ -207,8 +207,38 @@ impl FrameAnalyser {
     fn merit(&self, lag: usize) -> f64 {
         let [before, here, after] = self.correlation.around(lag);
         let position = lag as f64 + 0.5 * (after - before) / (2.0 * here - before - after);
-        let value = self.correlation.interpolate(position, COARSE_DEPTH);
+        let value = self.refiner.coarse(&self.correlation, position);
         let strength = if value > 1.0 { 1.0 / value } else { value };
         strength - OCTAVE_COST * (FLOOR_HZ * position / RATE_HZ).log2()
     }
+}
+
+/// Sum of samples; exact whatever the order, because they are whole multiples of 2^-15.
+fn sum(samples: &[f64]) -> f64 {
+    let (chunks, rest) = samples.as_chunks::<8>();
+    let mut sums = [0.0; 8];
+    for chunk in chunks {
+        for k in 0..8 {
+            sums[k] += chunk[k];
+        }
+    }
+    sums.iter().chain(rest).sum()
+}
+
+/// Largest magnitude.
+fn largest(values: &[f64]) -> f64 {
+    let (chunks, rest) = values.as_chunks::<8>();
+    let mut tops = [0.0_f64; 8];
+    for chunk in chunks {
+        for k in 0..8 {
+            let magnitude = chunk[k].abs();
+            tops[k] = if magnitude > tops[k] {
+                magnitude
+            } else {
+                tops[k]
+            };
+        }
+    }
+    let tops = tops.iter().copied();
+    tops.chain(rest.iter().map(|v| v.abs())).fold(0.0, f64::max)
 }

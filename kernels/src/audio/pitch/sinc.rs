@@ -7,8 +7,9 @@ use super::frame::RANGE;
 
 /// Depth of the refinement in samples to each side.
 const DEPTH: usize = 70;
-const TAPS: usize = 2 * DEPTH;
-/// Terms of the polynomial in the phase; the sinc's are below 1e-14 from the 16th on.
+/// Depth of the sinc that candidates are ranked with.
+const COARSE_DEPTH: usize = 30;
+/// Terms of the polynomial in the phase, an even number; the sinc's are below 1e-14 from the 16th on.
 const TERMS: usize = 18;
 /// Accuracy of Brent's method in lags, plus the distance below which values near a maximum are equal in f64.
 const BRENT_TOLERANCE: f64 = 1e-10 + 1.5e-8;
@@ -51,7 +52,7 @@ impl Autocorrelation {
     }
 
     /// r at a real lag by a windowed sinc of `depth` samples to each side, fewer at the ends of the range.
-    pub(super) fn interpolate(&self, lag: f64, depth: usize) -> f64 {
+    fn interpolate(&self, lag: f64, depth: usize) -> f64 {
         let left = lag.floor();
         if lag == left {
             return self.at(left as isize);
@@ -81,14 +82,20 @@ fn weight(e: f64, reach: f64) -> f64 {
 #[derive(Debug, Clone)]
 pub(super) enum Refiner {
     Reference,
-    Fast(PhasePolynomials),
+    Fast {
+        fine: PhasePolynomials,
+        coarse: PhasePolynomials,
+    },
 }
 
 impl Refiner {
     pub(super) fn new(form: Form) -> Self {
         match form {
             Form::Reference => Self::Reference,
-            Form::Fast => Self::Fast(PhasePolynomials::new()),
+            Form::Fast => Self::Fast {
+                fine: PhasePolynomials::new(DEPTH),
+                coarse: PhasePolynomials::new(COARSE_DEPTH),
+            },
         }
     }
 
@@ -96,7 +103,7 @@ impl Refiner {
     pub(super) fn refine(&self, r: &Autocorrelation, lag: usize) -> (f64, f64) {
         let fast = match self {
             Self::Reference => None,
-            Self::Fast(polynomials) => polynomials.maximum(r, lag),
+            Self::Fast { fine, .. } => fine.maximum(r, lag).or_else(|| fine.search(r, lag)),
         };
         fast.unwrap_or_else(|| {
             maximise(
@@ -106,59 +113,94 @@ impl Refiner {
             )
         })
     }
+
+    /// r at a real lag, by the shallow sinc that candidates are ranked with.
+    pub(super) fn coarse(&self, r: &Autocorrelation, lag: f64) -> f64 {
+        let fast = match self {
+            Self::Reference => None,
+            Self::Fast { coarse, .. } => coarse.at(r, lag),
+        };
+        fast.unwrap_or_else(|| r.interpolate(lag, COARSE_DEPTH))
+    }
 }
 
 /// The sinc weights of all taps as polynomials of u = 2 phase - 1.
 ///
 /// For lags of interest the depth is never cut, so each tap's weight is one fixed smooth function of the phase in (0, 1).
-/// `coefficients[m][k]` is the factor of u^m of the tap at `l - 69 + k`.
+/// `coefficients[k][m]` is the factor of u^m of the tap at `l - 69 + k`, for the taps on the left.
 #[derive(Debug, Clone)]
 pub(super) struct PhasePolynomials {
-    coefficients: Vec<[f64; TAPS]>,
+    coefficients: Vec<[f64; TERMS]>,
 }
 
 impl PhasePolynomials {
-    fn new() -> Self {
+    fn new(depth: usize) -> Self {
         let chebyshev = chebyshev_monomials();
-        let mut coefficients = vec![[0.0; TAPS]; TERMS];
-        for k in 0..TAPS {
-            let distance = |phase: f64| {
-                if k < DEPTH {
-                    phase + (DEPTH - 1 - k) as f64
-                } else {
-                    (k - DEPTH + 1) as f64 - phase
-                }
-            };
-            let reach = |phase: f64| {
-                if k < DEPTH {
-                    phase + DEPTH as f64
-                } else {
-                    (DEPTH + 1) as f64 - phase
-                }
-            };
-            let nodes: Vec<(f64, f64)> = (0..TERMS)
-                .map(|n| {
-                    let angle = PI * (n as f64 + 0.5) / TERMS as f64;
-                    let phase = f64::midpoint(angle.cos(), 1.0);
-                    (angle, weight(distance(phase), reach(phase)))
-                })
-                .collect();
-            for (degree, monomials) in chebyshev.iter().enumerate() {
+        let angle = |n: usize| PI * (n as f64 + 0.5) / TERMS as f64;
+        let cosines: [[f64; TERMS]; TERMS] =
+            std::array::from_fn(|degree| std::array::from_fn(|n| (degree as f64 * angle(n)).cos()));
+        let mut coefficients = vec![[0.0; TERMS]; depth];
+        for (k, row) in coefficients.iter_mut().enumerate() {
+            let nodes: [f64; TERMS] = std::array::from_fn(|n| {
+                let phase = f64::midpoint(angle(n).cos(), 1.0);
+                weight(phase + (depth - 1 - k) as f64, phase + depth as f64)
+            });
+            for (degree, (monomials, cosines)) in chebyshev.iter().zip(&cosines).enumerate() {
                 let scale = if degree == 0 { 1.0 } else { 2.0 } / TERMS as f64;
-                let c = scale
-                    * nodes
-                        .iter()
-                        .map(|(angle, w)| w * (degree as f64 * angle).cos())
-                        .sum::<f64>();
-                for (row, monomial) in coefficients.iter_mut().zip(monomials) {
-                    row[k] += c * monomial;
+                let sum: f64 = nodes.iter().zip(cosines).map(|(w, c)| w * c).sum();
+                for (term, monomial) in row.iter_mut().zip(monomials) {
+                    *term += scale * sum * monomial;
                 }
             }
         }
         Self { coefficients }
     }
 
-    /// The maximum in [lag - 1, lag + 1]; `None` when it is not a plain one, which the caller settles by Brent's method.
+    /// The interpolated autocorrelation as a polynomial of u. A tap on the right weighs at u what its mirror image weighs at -u,
+    /// so that sums of pairs make the even terms and differences the odd ones.
+    fn polynomial(&self, taps: &[f64]) -> [f64; TERMS] {
+        let mut polynomial = [0.0; TERMS];
+        let pairs = taps.iter().zip(taps.iter().rev());
+        for ((left, right), row) in pairs.zip(&self.coefficients) {
+            let (even, odd) = (left + right, left - right);
+            for m in 0..TERMS / 2 {
+                polynomial[2 * m] += even * row[2 * m];
+                polynomial[2 * m + 1] += odd * row[2 * m + 1];
+            }
+        }
+        polynomial
+    }
+
+    /// r between the whole lags `left` and `left + 1`.
+    fn between(&self, r: &Autocorrelation, left: usize) -> Option<[f64; TERMS]> {
+        let (end, depth) = (RANGE + left, self.coefficients.len());
+        let taps = r.values.get((end + 1).checked_sub(depth)?..=end + depth)?;
+        Some(self.polynomial(taps))
+    }
+
+    /// r at a real lag.
+    fn at(&self, r: &Autocorrelation, lag: f64) -> Option<f64> {
+        let left = lag.floor();
+        let polynomial = self.between(r, left as usize)?;
+        Some(evaluate(&polynomial, 2.0 * (lag - left) - 1.0).0)
+    }
+
+    /// The maximum in [lag - 1, lag + 1] by Brent's method on both polynomials.
+    fn search(&self, r: &Autocorrelation, lag: usize) -> Option<(f64, f64)> {
+        let (before, after) = (self.between(r, lag - 1)?, self.between(r, lag)?);
+        let middle = lag as f64;
+        let value = |q: f64| {
+            let (polynomial, left) = if q < middle {
+                (&before, middle - 1.0)
+            } else {
+                (&after, middle)
+            };
+            evaluate(polynomial, 2.0 * (q - left) - 1.0).0
+        };
+        Some(maximise(value, middle - 1.0, middle + 1.0))
+    }
+
+    /// The maximum in [lag - 1, lag + 1]; `None` when it is not a plain one, which [`Self::search`] settles.
     ///
     /// The sinc's taper has a slight kink at whole lags, so the top can be the lag itself, lower on both sides.
     fn maximum(&self, r: &Autocorrelation, lag: usize) -> Option<(f64, f64)> {
@@ -185,11 +227,7 @@ impl PhasePolynomials {
         } else {
             (lag - 1, 1.0)
         };
-        let taps = r
-            .values
-            .get(RANGE + left + 1 - DEPTH..=RANGE + left + DEPTH)?;
-        let term = |m: usize| self.coefficients.get(m).map_or(0.0, |row| dot(row, taps));
-        let polynomial: [f64; TERMS] = std::array::from_fn(term);
+        let polynomial = self.between(r, left)?;
         let mut u = (2.0 * start + lag_end).clamp(-1.0, 1.0);
         for _ in 0..20 {
             let (_, slope, curve) = evaluate(&polynomial, u);
@@ -239,16 +277,6 @@ enum Climb {
     Top(f64, f64),
     /// The slope rises all the way to the lag.
     TowardsLag,
-}
-
-fn dot(row: &[f64; TAPS], taps: &[f64]) -> f64 {
-    let mut sums = [0.0; 4];
-    for (a, b) in row.chunks_exact(4).zip(taps.chunks_exact(4)) {
-        for k in 0..4 {
-            sums[k] += a[k] * b[k];
-        }
-    }
-    (sums[0] + sums[1]) + (sums[2] + sums[3])
 }
 
 /// Value, first and second derivative with respect to u.

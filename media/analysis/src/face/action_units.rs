@@ -90,6 +90,9 @@ impl UnitAbsent {
     }
 }
 
+/// A measure, or the neutral one it is held against, is no number.
+const BROKEN: UnitAbsent = UnitAbsent::Face(NullReason::NonFinite);
+
 /// A value, or why there is none.
 pub type UnitReading = Result<f64, UnitAbsent>;
 
@@ -242,10 +245,14 @@ impl UnitMeter {
             };
         };
         let scored = |limit: PoseLimit, measure: usize, gain: f64| {
-            within(limit, pose).map(|()| score(measures.get(measure), neutral.get(measure), gain))
+            within(limit, pose)?;
+            score(measures.get(measure), neutral.get(measure), gain).map_err(|_| BROKEN)
         };
-        let eye_closure = within(PoseLimit::LIDS, pose)
-            .map(|()| (1.0 - measures.get(ASPECT) / neutral.get(ASPECT)).clamp(0.0, 1.0));
+        let eye_closure = within(PoseLimit::LIDS, pose).and_then(|()| {
+            let closure = 1.0 - measures.get(ASPECT) / neutral.get(ASPECT);
+            let is_number = closure.is_finite();
+            is_number.then(|| closure.clamp(0.0, 1.0)).ok_or(BROKEN)
+        });
         match eye_closure {
             Ok(closure) => self.blinks.take(pts_ns, closure),
             Err(_) => self.blinks.miss(),

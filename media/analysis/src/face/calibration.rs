@@ -156,9 +156,8 @@ impl Calibrator {
             return Err(NullReason::NonFinite);
         }
         let baseline = self.state.baseline().filter(|_| self.state.is_complete());
-        baseline
-            .map(|baseline| score(ratio, baseline, ALPHA))
-            .ok_or(NullReason::NotCalibrated)
+        let baseline = baseline.ok_or(NullReason::NotCalibrated)?;
+        score(ratio, baseline, ALPHA).map_err(|_| NullReason::NonFinite)
     }
 
     fn is_due(&self, pts_ns: i64) -> bool {

@@ -179,6 +179,7 @@ pub const WINDOW_COLUMNS: &[ColumnHelp<WindowRow>] = columns! {
     "perturbation_valid", "", "A voiced stretch gave jitter and shimmer", |r| Value::Flag(r.acoustic.is_some_and(|a| a.perturbation_valid));
     "jitter_local", "", "Jitter (local) of the longest usable voiced stretch", |r| real(r.acoustic.and_then(|a| a.jitter));
     "shimmer_local", "", "Shimmer (local) of that stretch", |r| real(r.acoustic.and_then(|a| a.shimmer));
+    "hnr_db", "dB", "Mean harmonics-to-noise ratio of voiced frames", |r| real(r.acoustic.and_then(|a| a.hnr_db));
     "speech_s", "s", "Seconds judged as speech; empty without the voice model", |r| real(r.voice.and_then(|v| v.speech_s));
     "rms_dbfs", "dBFS", "Level", |r| real(r.voice.map(|v| v.rms_dbfs));
     "peak_dbfs", "dBFS", "Largest sample", |r| real(r.voice.map(|v| v.peak_dbfs));

@@ -13,6 +13,7 @@ mod foreign_words;
 mod lifecycle;
 mod physiology;
 mod readouts;
+mod replay;
 mod semantics;
 mod stage;
 mod store_faults;
