@@ -430,6 +430,58 @@ fn all_faces_are_counted_and_one_is_followed() {
     assert_eq!(rig.tracker.counters().mesh_runs, 1);
 }
 
+/// Frames without anybody, longer than a lost person is waited for.
+fn leave(rig: &mut Rig, from: i64) -> i64 {
+    rig.change(|script| (script.flag, script.anchors) = (-3.0, Vec::new()));
+    for index in from..from + 20 {
+        assert!(rig.at(index).face.is_err());
+    }
+    from + 20
+}
+
+#[test]
+fn who_takes_over_is_scored_against_the_own_baseline_and_who_returns_too() {
+    let mut rig = Rig::calibrated();
+    rig.change(|script| script.half_mouth = 29.5);
+    let smile = rig.at(45).score.unwrap();
+    let mut next = leave(&mut rig, 46);
+
+    // Somebody else, elsewhere, whose neutral mouth is as wide as the first one's smile.
+    rig.change(|script| (script.flag, script.anchors) = (4.0, vec![530]));
+    for accepted in 1..=45 {
+        let seen = rig.at(next);
+        next += 1;
+        assert_eq!(seen.face.unwrap().subject, 2);
+        assert_eq!((seen.score, seen.calibration.accepted), (None, accepted));
+        let is_ready = accepted == 45;
+        assert_eq!(seen.status == VisualStatus::Ready, is_ready);
+        assert_eq!(seen.status == VisualStatus::Calibrating, !is_ready);
+    }
+    assert!(rig.at(next).score.unwrap() < 1e-6, "neutral for this one");
+    assert!((rig.at(next + 1).calibration.baseline().unwrap() - 59.0 / 60.0).abs() < 1e-4);
+    next = leave(&mut rig, next + 2);
+
+    rig.change(|script| (script.flag, script.anchors) = (4.0, vec![692]));
+    let returned = rig.at(next);
+    assert_eq!(returned.face.unwrap().subject, 1);
+    assert_eq!(
+        (returned.score, returned.status),
+        (Some(smile), VisualStatus::Ready)
+    );
+    assert_eq!(rig.tracker.counters().takeovers, 2);
+}
+
+#[test]
+fn a_person_who_was_away_for_a_minute_goes_on_at_once() {
+    let mut rig = Rig::calibrated();
+    leave(&mut rig, 45);
+    rig.change(|script| (script.flag, script.anchors) = (4.0, vec![692]));
+    let back = rig.at(45 + 60 * 15);
+    assert_eq!(back.face.unwrap().subject, 1);
+    assert!(back.score.is_some());
+    assert_eq!(rig.tracker.counters().takeovers, 0);
+}
+
 #[test]
 fn eyes_that_coincide_give_a_face_without_a_ratio() {
     let mut rig = Rig::calibrated();

@@ -105,6 +105,57 @@ fn somebody_else_takes_over_only_after_the_hold_time() {
 }
 
 #[test]
+fn who_returns_to_the_own_place_is_the_same_person_even_after_somebody_else() {
+    let mut subject = followed();
+    subject.lose(10 * SEC);
+    let other = candidate(800.0, 100.0, 200.0);
+    subject.choose(12 * SEC, &[other]).unwrap();
+    assert_eq!(subject.number(), 2);
+    subject.lose(20 * SEC);
+    // A little to the side of where the first person was.
+    subject
+        .choose(70 * SEC, &[candidate(130.0, 110.0, 100.0)])
+        .unwrap();
+    assert_eq!(subject.number(), 1);
+    subject.lose(71 * SEC);
+    subject.choose(80 * SEC, &[other]).unwrap();
+    assert_eq!(subject.number(), 2);
+}
+
+#[test]
+fn a_place_is_forgotten_after_its_time_and_by_a_new_source() {
+    let own = candidate(100.0, 100.0, 100.0);
+    let mut subject = followed();
+    subject.lose(0);
+    subject.choose(120 * SEC, &[own]).unwrap();
+    assert_eq!(subject.number(), 1);
+    subject.lose(130 * SEC);
+    subject.choose(251 * SEC, &[own]).unwrap();
+    assert_eq!(subject.number(), 2);
+    subject.lose(252 * SEC);
+    subject.reset();
+    subject.choose(253 * SEC, &[own]).unwrap();
+    assert_eq!(subject.number(), 3);
+}
+
+#[test]
+fn a_crowd_leaves_a_bounded_memory_of_places() {
+    let mut subject = followed();
+    let at = |k: i64| candidate(300.0 * k as f32, 1000.0, 100.0);
+    for k in 0..50 {
+        subject.lose(2 * k * SEC);
+        subject.choose(2 * k * SEC + SEC + 1, &[at(k)]).unwrap();
+        assert_eq!(i64::from(subject.number()), k + 2);
+    }
+    subject.lose(100 * SEC);
+    subject.choose(102 * SEC, &[at(45)]).unwrap();
+    assert_eq!(subject.number(), 47);
+    subject.lose(103 * SEC);
+    subject.choose(105 * SEC, &[at(10)]).unwrap();
+    assert_eq!(subject.number(), 52, "long forgotten");
+}
+
+#[test]
 fn after_the_hold_time_there_is_nobody() {
     let mut subject = followed();
     subject.lose(0);

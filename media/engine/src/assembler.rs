@@ -62,7 +62,10 @@ impl FrameNote {
         let absent = match &observation.face {
             Err(reason) => Some(*reason),
             Ok(_) if score != observation.score => Some(NullReason::NonFinite),
-            Ok(face) => face.ratio_absent,
+            Ok(face) => {
+                let uncalibrated = score.is_none().then_some(NullReason::NotCalibrated);
+                face.ratio_absent.or(uncalibrated)
+            }
         };
         // A frame without a face has no score, whatever else it says.
         let score = score.filter(|_| observation.face.is_ok());
@@ -156,6 +159,13 @@ impl Assembler {
         }
         let timestamp_s = self.settings.clock.epoch_secs_at(observation.pts_ns);
         let note = FrameNote::of(observation);
+        tracing::trace!(
+            seq = observation.seq,
+            pts_ns = observation.pts_ns,
+            score = note.score,
+            absent = note.absent.map(NullReason::code),
+            "frame measured"
+        );
         if let Err(error) = self.frames.push(timestamp_s, note) {
             self.rejects += 1;
             tracing::debug!(%error, "a frame was refused");
@@ -195,7 +205,9 @@ impl Assembler {
             timestamp_s,
             status,
             face_present: observation.face.is_ok(),
-            absent: note.absent,
+            absent: note
+                .absent
+                .filter(|reason| *reason != NullReason::NotCalibrated),
             calibration: observation.calibration,
             au12: note.score,
             pose: observation.face.as_ref().ok().map(|face| face.pose),
@@ -204,6 +216,8 @@ impl Assembler {
     }
 
     fn take_sound(&mut self, chunk: &SoundChunk) {
+        let samples = chunk.samples.len();
+        tracing::trace!(pts_ns = chunk.pts_ns, samples, "sound taken");
         if let Err(error) = self.pcm.push(chunk.pts_ns, &chunk.samples) {
             self.rejects += 1;
             tracing::debug!(%error, "a block of sound was refused");

@@ -159,6 +159,7 @@ impl Playing {
             mesh_inferences: face.mesh_runs,
             detector_inferences: face.detector_runs,
             frames_without_face: face.frames.saturating_sub(face.measured),
+            face_takeovers: face.takeovers,
             decode_errors: input.frames_damaged
                 + input.sound_damaged
                 + input.breaks
@@ -167,6 +168,7 @@ impl Playing {
                 + input.access_units_undecoded
                 + input.warnings,
             frames_missing: input.frames_missing,
+            picture_changes: input.picture_changes,
             audio_blocks: input.blocks,
             voice_inferences: voice.inferences,
             paced_lags: input.frames_late,

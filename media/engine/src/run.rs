@@ -171,6 +171,8 @@ impl Engine {
             tracing::warn!(session = %replaced, "a new session replaces the running one");
             self.end(replaced, "replaced");
         }
+        let (session, resume_at_ns) = (order.session_id, order.resume_at_ns);
+        tracing::debug!(%session, resume_at_ns, "a session is ordered");
         let parts = OpenParts {
             device: Arc::clone(&self.device),
             models: Arc::clone(&self.models),
@@ -238,7 +240,10 @@ impl Engine {
         let media_ns = self.close(session);
         match outcome {
             Outcome::Ended(reason) => self.ended(session_id, reason, media_ns),
-            Outcome::Failed(code, words) => self.failed(session_id, code, &words),
+            Outcome::Failed(code, words) => {
+                self.past.sources_failed += 1;
+                self.failed(session_id, code, &words);
+            }
         }
     }
 

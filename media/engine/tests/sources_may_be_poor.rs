@@ -13,7 +13,9 @@ use server::{Server, cache_dir, is_over, order, play, segments};
 
 fn failure(url: &str) -> (String, String) {
     let empty = tempfile::tempdir().unwrap();
-    match play(empty.path(), url).0.pop().unwrap() {
+    let (mut seen, counters) = play(empty.path(), url);
+    assert_eq!(counters.sources_failed, 1, "{url}");
+    match seen.pop().unwrap() {
         EngineMessage::SessionFailed { code, detail, .. } => (code.to_string(), detail.to_string()),
         other => panic!("{url}: {other:?}"),
     }

@@ -91,6 +91,8 @@ pub struct IngestCounters {
     pub sound_damaged: u64,
     /// Whether the file ended before its stated length (0 or 1).
     pub early_ends: u64,
+    /// Times the picture changed its size or its format.
+    pub picture_changes: u64,
     /// Frames that passed a declared conversion.
     pub frames_converted: u64,
     /// Frames pulled more than 100 ms after their time.
@@ -154,6 +156,7 @@ counters!(
     breaks,
     sound_damaged,
     early_ends,
+    picture_changes,
     frames_converted,
     frames_late,
     access_units,

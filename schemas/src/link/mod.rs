@@ -206,12 +206,21 @@ pub struct EngineCounters {
     pub detector_inferences: u64,
     /// Frames without a face value.
     pub frames_without_face: u64,
+    /// Times another person took over, who is scored against a baseline of their own.
+    #[serde(default)]
+    pub face_takeovers: u64,
     /// Signs of damaged media that were survived: damaged pictures and sound, breaks in the stream, access units without
     /// a picture, warnings of the demultiplexer. One damage may leave several.
     pub decode_errors: u64,
     /// Frames that a regular file promised and that never came, or came not any more because it was cut short.
     #[serde(default)]
     pub frames_missing: u64,
+    /// Times the picture of a source changed its size or its format.
+    #[serde(default)]
+    pub picture_changes: u64,
+    /// Sessions that ended because their source could not be opened or failed for good.
+    #[serde(default)]
+    pub sources_failed: u64,
     /// Times a live source failed and was opened again, or could not be.
     #[serde(default)]
     pub source_losses: u64,
@@ -242,8 +251,11 @@ impl EngineCounters {
         self.mesh_inferences += more.mesh_inferences;
         self.detector_inferences += more.detector_inferences;
         self.frames_without_face += more.frames_without_face;
+        self.face_takeovers += more.face_takeovers;
         self.decode_errors += more.decode_errors;
         self.frames_missing += more.frames_missing;
+        self.picture_changes += more.picture_changes;
+        self.sources_failed += more.sources_failed;
         self.source_losses += more.source_losses;
         self.audio_blocks += more.audio_blocks;
         self.voice_inferences += more.voice_inferences;

@@ -34,6 +34,15 @@ pub(crate) async fn prometheus(State(supervisor): State<Supervisor>) -> Result<R
     for (table, rows) in &status.rows {
         let _ = writeln!(text, "lsie_rows{{table=\"{table}\"}} {rows}");
     }
+    let _ = writeln!(
+        text,
+        "# TYPE lsie_store_faults_total counter\nlsie_store_faults_total {}",
+        supervisor.store_faults()
+    );
+    let _ = writeln!(text, "# TYPE lsie_held gauge");
+    for held in supervisor.held() {
+        let _ = writeln!(text, "lsie_held{{kind=\"{}\"}} {}", held.kind, held.count);
+    }
     if let Some((median, p95)) = status.engine.observation_latency_ms {
         let _ = writeln!(text, "# TYPE lsie_observation_latency_ms gauge");
         let _ = writeln!(

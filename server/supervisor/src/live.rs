@@ -217,6 +217,12 @@ impl LiveSession {
         self.encounters.front()
     }
 
+    /// Encounters that are not resolved.
+    #[must_use]
+    pub(crate) fn open_encounters(&self) -> usize {
+        self.encounters.len()
+    }
+
     /// The source is open: media time runs from where it was ordered to.
     pub(crate) fn open(&mut self, started: SessionStarted, now: Duration) {
         self.epoch.get_or_insert(started.epoch);

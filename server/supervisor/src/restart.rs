@@ -76,6 +76,12 @@ impl RestartPolicy {
         RestartDecision::After(self.min.saturating_mul(1 << doublings).min(self.max))
     }
 
+    /// Deaths that are remembered, and how many can be: one more than open the circuit.
+    #[must_use]
+    pub fn remembered(&self) -> (usize, usize) {
+        (self.deaths.len(), self.deaths_to_open.saturating_add(1))
+    }
+
     /// Whether the circuit is open.
     #[must_use]
     pub const fn is_open(&self) -> bool {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use lsie_schemas::link::EngineCounters;
 use lsie_schemas::time::UtcMicros;
 
+use crate::held::Held;
 use crate::live::LiveSession;
 
 /// Life of the engine.
@@ -94,8 +95,12 @@ pub(crate) struct Snapshot {
     pub last_commit: Option<UtcMicros>,
     /// Why the last write failed, until one succeeds.
     pub store_fault: Option<String>,
+    /// Writes that the store could not take.
+    pub store_faults: u64,
     /// Build identity.
     pub build_id: String,
     /// Start of the server.
     pub started_at: Option<UtcMicros>,
+    /// What the supervisor holds.
+    pub held: [Held; 6],
 }

@@ -72,6 +72,12 @@ impl Calibrator {
         }
     }
 
+    /// One with the same rule that has reached nothing.
+    #[must_use]
+    pub fn anew(&self) -> Self {
+        Self::with_rule(self.rule)
+    }
+
     /// Replaces what was reached and keeps the rule. A median cannot go on from half a calibration and begins anew.
     pub fn restore(&mut self, state: CalibrationState) {
         let rule = self.rule;

@@ -8,11 +8,12 @@
 //! ```
 //!
 //! Beside AU12, [`UnitMeter`] scores brows, lips, jaw and lids from the same landmarks: [`FaceTracker::action_units`].
-//! [`Subject`] decides whom to follow and [`Calibrator`] keeps the neutral baseline; both are pure. [`FaceNetworks`] runs
-//! kernels and networks. [`FaceTracker`] joins them: one frame in, one observation out, always. [`FaceLayer`] is the
+//! [`Subject`] decides whom to follow and [`Calibrator`] keeps a neutral baseline; both are pure. Each person is scored against
+//! their own baseline: whoever takes over calibrates first, whoever returns to their place goes on. [`FaceNetworks`] runs kernels and networks. [`FaceTracker`] joins them: one frame in, one observation out, always. [`FaceLayer`] is the
 //! tracker as a node of a graph.
 
 mod action_units;
+mod baselines;
 mod blink;
 mod calibration;
 mod layer;

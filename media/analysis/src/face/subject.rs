@@ -13,6 +13,9 @@
 
 use lsie_kernels::region::Region;
 
+/// People whose last place is remembered; beyond it the one longest away is forgotten.
+const PLACES: usize = 8;
+
 /// An upright box in frame pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct FaceBox {
@@ -68,6 +71,10 @@ pub struct SubjectRules {
     pub max_step_sides: f32,
     /// How long a lost person is waited for before another one is followed, media time.
     pub hold_ns: i64,
+    /// How long a place is remembered after the person was lost, media time.
+    pub return_ns: i64,
+    /// A face that overlaps a remembered place at least this much (intersection over union) is the person who was there.
+    pub min_return_overlap: f32,
 }
 
 impl Default for SubjectRules {
@@ -76,6 +83,8 @@ impl Default for SubjectRules {
             min_overlap: 0.1,
             max_step_sides: 0.75,
             hold_ns: 1_000_000_000,
+            return_ns: 120_000_000_000,
+            min_return_overlap: 0.25,
         }
     }
 }
@@ -105,6 +114,14 @@ enum State {
     Lost { last: FaceBox, since_ns: i64 },
 }
 
+/// Where somebody was when they were lost.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Place {
+    number: u32,
+    last: FaceBox,
+    since_ns: i64,
+}
+
 /// The state of following one person.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Subject {
@@ -112,6 +129,9 @@ pub struct Subject {
     state: State,
     /// Number of the person that is or was followed; 0 before the first.
     number: u32,
+    /// Largest number given.
+    newest: u32,
+    places: [Option<Place>; PLACES],
 }
 
 impl Subject {
@@ -121,6 +141,8 @@ impl Subject {
             rules,
             state: State::Nobody,
             number: 0,
+            newest: 0,
+            places: [None; PLACES],
         }
     }
 
@@ -145,7 +167,11 @@ impl Subject {
             None => *largest(faces).ok_or(Loss::Nobody)?,
         };
         if waited_for.is_none() {
-            self.number = self.number.saturating_add(1);
+            self.remember_place();
+            self.number = self.take_place(pts_ns, &chosen.face).unwrap_or_else(|| {
+                self.newest = self.newest.saturating_add(1);
+                self.newest
+            });
         }
         self.state = State::Followed {
             last: chosen.face,
@@ -182,9 +208,45 @@ impl Subject {
         }
     }
 
-    /// Forgets the place but not the number: for a new source.
+    /// Forgets every place but not the numbers: for a new source.
     pub fn reset(&mut self) {
         self.state = State::Nobody;
+        self.places = [None; PLACES];
+    }
+
+    /// Keeps the place of the person who was lost, in the stead of the one longest away.
+    fn remember_place(&mut self) {
+        let State::Lost { last, since_ns } = self.state else {
+            return;
+        };
+        let place = Place {
+            number: self.number,
+            last,
+            since_ns,
+        };
+        let age = |slot: &Option<Place>| slot.map_or(i64::MIN, |place| place.since_ns);
+        if let Some(slot) = self.places.iter_mut().min_by_key(|slot| age(slot)) {
+            *slot = Some(place);
+        }
+    }
+
+    /// The person whose remembered place the face overlaps most, who is not away any more then.
+    fn take_place(&mut self, pts_ns: i64, face: &FaceBox) -> Option<u32> {
+        let SubjectRules {
+            return_ns,
+            min_return_overlap,
+            ..
+        } = self.rules;
+        let overlap = |slot: &Option<Place>| {
+            slot.filter(|place| (0..=return_ns).contains(&pts_ns.saturating_sub(place.since_ns)))
+                .map_or(0.0, |place| place.last.overlap(face))
+        };
+        let slot = self
+            .places
+            .iter_mut()
+            .max_by(|a, b| overlap(a).total_cmp(&overlap(b)))
+            .filter(|slot| overlap(slot) >= min_return_overlap)?;
+        slot.take().map(|place| place.number)
     }
 
     /// The last place of a person who is still waited for.

@@ -10,8 +10,9 @@ use lsie_schemas::observation::{
     CalibrationState, FaceMeasurement, FaceObservation, HeadPose, Landmarks, NullReason,
 };
 
-use super::action_units::{ActionUnits, UnitAbsent, UnitMeter};
-use super::calibration::{CalibrationRule, Calibrator};
+use super::action_units::{ActionUnits, UnitAbsent};
+use super::baselines::Baselines;
+use super::calibration::CalibrationRule;
 use super::networks::{FaceNetworks, MeshReading};
 use super::region::{box_of, region_from_detection, region_from_landmarks};
 use super::subject::{Candidate, FaceBox, Loss, Plan, Subject, SubjectRules};
@@ -48,6 +49,8 @@ pub struct FaceCounters {
     pub mesh_runs: u64,
     /// Times the person was lost.
     pub losses: u64,
+    /// Times another person was measured than before: each is scored against their own baseline.
+    pub takeovers: u64,
     /// Frames without a value because a network, a kernel or the device failed.
     pub failures: u64,
 }
@@ -73,8 +76,7 @@ struct Candidates {
 pub struct FaceTracker {
     networks: FaceNetworks,
     subject: Subject,
-    calibrator: Calibrator,
-    units: UnitMeter,
+    baselines: Baselines,
     newest_units: ActionUnits,
     phase: SessionPhase,
     counters: FaceCounters,
@@ -92,8 +94,7 @@ impl FaceTracker {
         FaceTracker {
             networks,
             subject: Subject::new(rules),
-            calibrator: Calibrator::default(),
-            units: UnitMeter::default(),
+            baselines: Baselines::default(),
             newest_units: ActionUnits::absent(UnitAbsent::Face(NullReason::NoFace)),
             phase: SessionPhase::NoSession,
             counters: FaceCounters::default(),
@@ -107,7 +108,7 @@ impl FaceTracker {
 
     /// Chooses how the baseline is made of the calibration frames; the default is their mean (math 4.4). Calibrates anew.
     pub fn set_calibration_rule(&mut self, rule: CalibrationRule) {
-        self.calibrator = Calibrator::with_rule(rule);
+        self.baselines.set_rule(rule);
     }
 
     /// Says where the session is.
@@ -115,17 +116,16 @@ impl FaceTracker {
         self.phase = phase;
     }
 
-    /// Replaces the neutral baseline: by one that an earlier run reached, or by the default to calibrate anew.
+    /// Replaces the neutral baseline of whoever is measured: by one that an earlier run reached, or by the default to
+    /// calibrate anew. Those of other people are forgotten.
     pub fn restore_calibration(&mut self, state: CalibrationState) {
-        if state == CalibrationState::default() {
-            self.units.reset();
-        }
-        self.calibrator.restore(state);
+        self.baselines.restore(state);
     }
 
-    /// Forgets where the person was, for a new or restarted source. The baseline stays.
+    /// Forgets where the person was, for a new or restarted source. The baseline stays, for whom the source shows next.
     pub fn reset_tracking(&mut self) {
         self.subject.reset();
+        self.baselines.disown();
         self.faces = 0;
         self.is_measured = false;
     }
@@ -153,6 +153,9 @@ impl FaceTracker {
         self.counters.frames += 1;
         let sighting = self.look(frame);
         self.is_measured = sighting.is_ok();
+        if self.is_measured && self.baselines.follow(self.subject.number()) {
+            self.counters.takeovers += 1;
+        }
         let ratio = match &sighting {
             Ok(sighting) => sighting.reading.ratio.map(f64::from).map_err(null_reason),
             Err(reason) => Err(*reason),
@@ -163,7 +166,10 @@ impl FaceTracker {
             shape.map(|shape| (shape, pose)).map_err(null_reason)
         });
         let in_session = self.phase != SessionPhase::NoSession;
-        self.newest_units = self.units.take(frame.pts_ns(), seen, in_session);
+        self.newest_units = self
+            .baselines
+            .units_mut()
+            .take(frame.pts_ns(), seen, in_session);
         let face = sighting.map(|sighting| self.measurement(frame, &sighting, ratio));
         FaceObservation {
             seq: frame.seq(),
@@ -174,7 +180,7 @@ impl FaceTracker {
             faces: self.faces.max(u32::from(face.is_ok())),
             status: self.status(face.is_ok()),
             face,
-            calibration: self.calibrator.state(),
+            calibration: self.baselines.calibrator().state(),
             score,
         }
     }
@@ -282,17 +288,18 @@ impl FaceTracker {
     /// A frame either calibrates or is scored; without a session it does neither.
     fn calibrate_or_score(&mut self, pts_ns: i64, ratio: Result<f64, NullReason>) -> Option<f64> {
         let ratio = ratio.ok()?;
-        if self.phase == SessionPhase::NoSession || self.calibrator.offer(pts_ns, ratio) {
+        let calibrator = self.baselines.calibrator_mut();
+        if self.phase == SessionPhase::NoSession || calibrator.offer(pts_ns, ratio) {
             return None;
         }
-        self.calibrator.score(ratio).ok()
+        calibrator.score(ratio).ok()
     }
 
     fn status(&self, has_face: bool) -> VisualStatus {
         match self.phase {
             SessionPhase::NoSession => VisualStatus::NoSession,
             _ if !has_face => VisualStatus::WaitingForFace,
-            _ if !self.calibrator.state().is_complete() => VisualStatus::Calibrating,
+            _ if !self.baselines.calibrator().state().is_complete() => VisualStatus::Calibrating,
             SessionPhase::Open => VisualStatus::Ready,
             SessionPhase::PostStimulus => VisualStatus::PostStimulus,
         }

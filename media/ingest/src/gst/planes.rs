@@ -140,6 +140,7 @@ impl Uploader {
             && (before.width, before.height, before.format)
                 != (layout.width, layout.height, layout.format)
         {
+            self.watch.picture_changes(1);
             self.watch.event(IngestEvent::PictureChanged {
                 pts_ns,
                 from: (before.width, before.height),

@@ -77,6 +77,11 @@ impl PhysiologyBuffer {
         }
     }
 
+    /// Chunks kept now, and how many can be.
+    pub fn kept(&self) -> (usize, usize) {
+        (self.streamer.len() + self.operator.len(), 2 * CAPACITY)
+    }
+
     /// Chunks lost because a role sent more than the buffer holds.
     pub fn evicted(&self) -> u64 {
         self.evicted

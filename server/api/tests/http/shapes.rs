@@ -95,6 +95,9 @@ fn without_a_session_every_part_is_there_and_null() {
     assert!(
         metrics.head.contains("text/plain; version=0.0.4")
             && metrics.body.contains("lsie_uptime_seconds ")
+            && metrics
+                .body
+                .contains("lsie_held{kind=\"open_encounters\"} 0")
     );
     let page = server.get("/");
     assert!(

@@ -19,6 +19,7 @@
 
 mod analyze;
 mod bad_starts;
+mod canary;
 mod cli;
 mod engine_killed_mid_session;
 mod engine_killed_six_times;

@@ -1,13 +1,18 @@
-//! Known pixel and sample patterns go in; nothing the program writes, logs or sends may hold them.
+//! Known pixel and sample patterns go in; nothing the program writes, logs, answers or sends may hold them.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::FileExt as _;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use lsie_api::openapi::OPERATIONS;
 use lsie_schemas::link::{
     EngineCounters, EngineMessage, FrameDecoder, HEARTBEAT_MS, LINK_PROTOCOL, PlannedStimulus,
     ServerHello, ServerMessage, StartSession, encode_frame,
@@ -16,34 +21,16 @@ use lsie_schemas::observation::CalibrationState;
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::canary::{PLATEAU, Search, files_below, noise, pixels, renderings, runs};
 use crate::media_files::{Picture, Sound, avi};
-use crate::server::{EXPERIMENT, MEDIA_CEILING, Place, Server, accepted_session, cache_dir, lsie};
+use crate::server::{
+    CEILING, EXPERIMENT, MEDIA_CEILING, Place, Server, accepted_session, cache_dir, lsie, wait,
+};
 
 const SECONDS: u32 = 8;
-/// A sample value that is held for long stretches: it survives resampling, the random pattern need not.
-const PLATEAU: i16 = 0x2b67;
-/// As many samples near the plateau in a row are sound, not chance.
-const PLATEAU_RUN: usize = 32;
-
-/// Bytes without structure that never change, so that a find is no accident.
-fn pattern(seed: u64, length: usize) -> Vec<u8> {
-    let mut state = seed;
-    let next = |_| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 24) as u8
-    };
-    (0..length).map(next).collect()
-}
-
-fn pixels() -> Vec<u8> {
-    pattern(0x5eed_0001, 64)
-}
-
-fn samples() -> Vec<u8> {
-    pattern(0x5eed_0002, 64)
-}
+const EVENTS: &str = "/api/v1/operator/state/events";
+/// What both processes say at most.
+const TRACE: [&str; 2] = ["--set", "log.filter=trace"];
 
 fn canary_file(place: &Place) -> PathBuf {
     let size = (128, 96);
@@ -58,11 +45,8 @@ fn canary_file(place: &Place) -> PathBuf {
         frames: 15 * SECONDS,
         i420,
     };
-    let noise: Vec<i16> = samples()
-        .chunks_exact(2)
-        .map(|pair| i16::from_le_bytes([pair[0], pair[1]]))
-        .collect();
     // Half a second of noise, half a second of plateau, and again.
+    let noise = noise();
     let samples = (0..16_000 * SECONDS as usize)
         .map(|n| {
             if n / 8000 % 2 == 0 {
@@ -73,128 +57,177 @@ fn canary_file(place: &Place) -> PathBuf {
         })
         .collect();
     let path = place.root().join("canary.avi");
-    avi(
-        &path,
-        &picture,
-        Some(&Sound {
-            rate_hz: 16_000,
-            samples,
-        }),
-    );
+    let sound = Sound {
+        rate_hz: 16_000,
+        samples,
+    };
+    avi(&path, &picture, Some(&sound));
     path
 }
 
-/// Where and as what a pattern stands in `bytes`.
-fn leaks(bytes: &[u8]) -> Vec<&'static str> {
-    let mut found = Vec::new();
-    for (name, pattern) in [("pixels", pixels()), ("samples", samples())] {
-        // Any window of a repeated pattern holds each of these pieces whole.
-        let piece = &pattern[..24];
-        let hex: String = piece.iter().map(|byte| format!("{byte:02x}")).collect();
-        let mut forms = vec![
-            piece.to_vec(),
-            hex.to_uppercase().into_bytes(),
-            hex.into_bytes(),
-        ];
-        forms.push(listed(piece).into_bytes());
-        forms.extend((0..3).map(|skip| base64(&pattern[skip..skip + 24]).into_bytes()));
-        if forms.iter().any(|form| contains(bytes, form)) {
-            found.push(name);
+/// A server whose every word is kept: trace logs of both processes, temporary files, and all that a reader of its events
+/// is sent.
+struct Watched {
+    server: Server,
+    events: Tap,
+}
+
+impl Watched {
+    fn start(place: &Place) -> Self {
+        let temporary = place.root().join("temporary");
+        fs::create_dir_all(&temporary).unwrap();
+        let mut program = lsie();
+        program.env("TMPDIR", &temporary);
+        let server = Server::start_as(program, place, &["--port", "0"], &TRACE);
+        server.engine_pid();
+        let events = Tap::open(&server);
+        Self { server, events }
+    }
+
+    /// Plays an address to its end, with one encounter where it can be opened.
+    fn play(&self, url: &str) -> (u16, serde_json::Value) {
+        let body = json!({
+            "stream_url": url,
+            "experiment_id": EXPERIMENT,
+            "client_action_id": Uuid::new_v4(),
+            "planned_stimuli": [{ "offset_s": 2.0, "attested": true }],
+        });
+        self.server.post("/api/v2/sessions", &body)
+    }
+
+    /// Answers of every route that can be read, with their heads.
+    fn answers(&self, session: &str) -> Vec<(String, Vec<u8>)> {
+        let readable = |path: &str| path != EVENTS;
+        let operations = OPERATIONS
+            .iter()
+            .filter(|operation| operation.method == "get");
+        operations
+            .map(|operation| operation.path)
+            .filter(|path| readable(path))
+            .map(|path| {
+                let id = if path.contains("experiments") {
+                    EXPERIMENT
+                } else {
+                    session
+                };
+                let path = path.replace("{id}", id);
+                let answer = ask(&self.server, &path);
+                (path, answer)
+            })
+            .collect()
+    }
+}
+
+/// A GET whose whole answer is kept, as it came.
+fn ask(server: &Server, path: &str) -> Vec<u8> {
+    let mut answer = Vec::new();
+    request(server, path).read_to_end(&mut answer).unwrap();
+    answer
+}
+
+/// In the old form of HTTP an answer is not cut into chunks.
+fn request(server: &Server, path: &str) -> TcpStream {
+    let address = server.address.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(CEILING)).unwrap();
+    let words = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n");
+    stream.write_all(words.as_bytes()).unwrap();
+    stream
+}
+
+/// A reader of the event stream that keeps every byte.
+struct Tap {
+    stop: Sender<()>,
+    reader: JoinHandle<Vec<u8>>,
+}
+
+impl Tap {
+    fn open(server: &Server) -> Self {
+        let stream = request(server, EVENTS);
+        stream
+            .set_read_timeout(Some(Duration::from_millis(100)))
+            .unwrap();
+        let (stop, stopped) = channel();
+        let reader = std::thread::Builder::new()
+            .name("events".into())
+            .spawn(move || Self::read(stream, &stopped))
+            .unwrap();
+        Self { stop, reader }
+    }
+
+    fn read(mut stream: TcpStream, stopped: &Receiver<()>) -> Vec<u8> {
+        let (mut heard, mut bytes) = (Vec::new(), vec![0; 1 << 16]);
+        while stopped.recv_timeout(Duration::ZERO) == Err(RecvTimeoutError::Timeout) {
+            match stream.read(&mut bytes) {
+                Ok(0) => break,
+                Ok(count) => heard.extend(&bytes[..count]),
+                Err(_) => {}
+            }
+        }
+        heard
+    }
+
+    fn stop(self) -> Vec<u8> {
+        // The newest marks need a moment to become events; the keep-alive each second follows them.
+        std::thread::sleep(Duration::from_millis(1500));
+        self.stop.send(()).unwrap();
+        self.reader.join().unwrap()
+    }
+}
+
+/// Writable memory of a process, without pages that nobody wrote to; `None`, with a word, where the machine does not let us.
+fn memory(pid: u32) -> Option<Vec<Vec<u8>>> {
+    const PAGE: usize = 4096;
+    let map = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
+    let Ok(memory) = fs::File::open(format!("/proc/{pid}/mem")) else {
+        eprintln!("SKIPPED: the memory of a child process cannot be read here");
+        return None;
+    };
+    let range = |line: &str| {
+        let (range, rest) = line.split_once(' ')?;
+        let (start, end) = range.split_once('-')?;
+        let number = |text| u64::from_str_radix(text, 16).ok();
+        let is_ours = rest.starts_with("rw") && !rest.contains("[v");
+        Some((number(start)?, number(end)?)).filter(|_| is_ours)
+    };
+    let mut pieces = Vec::new();
+    for (start, end) in map.lines().filter_map(range) {
+        let mut bytes = vec![0; usize::try_from(end - start).unwrap()];
+        // A piece may be gone since the list was made.
+        if memory.read_exact_at(&mut bytes, start).is_ok() {
+            let is_written = |page: &&[u8]| page.iter().any(|byte| *byte != 0);
+            let pages = bytes.chunks(PAGE).map(|page| Some(page).filter(is_written));
+            pieces.extend(runs(pages).iter().map(|pages| pages.concat()));
         }
     }
-    if has_plateau(bytes) {
-        found.push("plateau");
-    }
-    found
+    Some(pieces)
 }
 
-/// As debug output writes a list of bytes.
-fn listed(bytes: &[u8]) -> String {
-    let numbers: Vec<_> = bytes.iter().map(u8::to_string).collect();
-    numbers.join(", ")
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let digits = bytes.chunks_exact(3).flat_map(|c| {
-        let word = u32::from(c[0]) << 16 | u32::from(c[1]) << 8 | u32::from(c[2]);
-        [18, 12, 6, 0].map(|shift| char::from(DIGITS[(word >> shift & 63) as usize]))
-    });
-    digits.collect()
-}
-
-fn contains(bytes: &[u8], needle: &[u8]) -> bool {
-    bytes.windows(needle.len()).any(|window| window == needle)
-}
-
-/// Whether the plateau stands there as 16-bit integers or as 32-bit floats, at any alignment.
-fn has_plateau(bytes: &[u8]) -> bool {
-    let near = |value: f32| (value - f32::from(PLATEAU)).abs() <= 16.0;
-    let integer = |b: &[u8]| near(f32::from(i16::from_le_bytes([b[0], b[1]])));
-    let float = |b: &[u8]| near(f32::from_le_bytes([b[0], b[1], b[2], b[3]]) * 32768.0);
-    (0..2).any(|skip| has_run(bytes, skip, 2, integer))
-        || (0..4).any(|skip| has_run(bytes, skip, 4, float))
-}
-
-fn has_run(bytes: &[u8], skip: usize, width: usize, is_near: impl Fn(&[u8]) -> bool) -> bool {
-    let mut run = 0;
-    bytes
-        .get(skip..)
-        .unwrap_or_default()
-        .chunks_exact(width)
-        .any(|value| {
-            run = if is_near(value) { run + 1 } else { 0 };
-            run >= PLATEAU_RUN
-        })
-}
-
-fn files_below(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
-    entries
-        .flat_map(|path| {
-            if path.is_dir() {
-                files_below(&path)
-            } else {
-                vec![path]
-            }
+/// Everything that was written under the place of the test: state, write-ahead log, logs, temporary files.
+fn found_in_files(place: &Place, search: &Search, media: Option<&PathBuf>) -> Vec<String> {
+    let files = files_below(place.root());
+    let files = files.iter().filter(|file| Some(*file) != media);
+    files
+        .flat_map(|file| {
+            let name = file.file_name().unwrap().to_string_lossy().into_owned();
+            let found = search.finds(&fs::read(file).unwrap_or_default());
+            found.into_iter().map(move |what| format!("{name}: {what}"))
         })
         .collect()
 }
 
 #[test]
-fn the_search_finds_what_it_looks_for() {
-    let place = Place::new();
-    let media = fs::read(canary_file(&place)).unwrap();
-    assert_eq!(leaks(&media), ["pixels", "samples", "plateau"]);
-    let around = |text: String| format!("{{\"x\":\"{text}\"}}").into_bytes();
-    assert_eq!(leaks(&around(base64(&pixels()[..63]))), ["pixels"]);
-    let hex: String = samples().iter().map(|byte| format!("{byte:02X}")).collect();
-    assert_eq!(leaks(&around(hex)), ["samples"]);
-    assert_eq!(leaks(&around(format!("{:?}", pixels()))), ["pixels"]);
-    let floats = [f32::from(PLATEAU) / 32768.0; 40]
-        .map(f32::to_le_bytes)
-        .concat();
-    assert_eq!(leaks(&[b"abc".as_slice(), &floats].concat()), ["plateau"]);
-    assert!(leaks(b"nothing to see").is_empty());
-}
-
-#[test]
-fn store_and_log_hold_no_pixel_and_no_sample() {
-    let place = Place::new();
+fn store_logs_answers_events_and_the_servers_memory_hold_no_pixel_and_no_sample() {
+    let (place, search) = (Place::new(), Search::new());
     let media = canary_file(&place);
+    let found = search.finds(&fs::read(&media).unwrap());
+    for what in ["pixels as bytes", "samples as bytes", "plateau as bytes"] {
+        assert!(found.iter().any(|found| found == what), "{found:?}");
+    }
     let before = files_below(&cache_dir());
-    let server = Server::start(&place, &["--set", "log.filter=trace"]);
-    let session = accepted_session(server.post(
-        "/api/v2/sessions",
-        &json!({
-            "stream_url": format!("file:{}?pace=fast", media.display()),
-            "experiment_id": EXPERIMENT,
-            "client_action_id": Uuid::new_v4(),
-            "planned_stimuli": [{ "offset_s": 2.0, "attested": true }],
-        }),
-    ));
+    let watched = Watched::start(&place);
+    let server = &watched.server;
+    let session = accepted_session(watched.play(&format!("file:{}?pace=fast", media.display())));
     server.wait_ended(&session);
     assert_eq!(
         server.encounters(&session).len(),
@@ -202,30 +235,47 @@ fn store_and_log_hold_no_pixel_and_no_sample() {
         "the canary was measured"
     );
     let counters = server.get("/api/v2/status")["engine"]["counters"].clone();
-    assert!(
-        counters["frames_decoded"].as_u64().unwrap() > 0,
-        "{counters}"
-    );
-    assert!(counters["audio_blocks"].as_u64().unwrap() > 0, "{counters}");
-    let answers = [
-        server.readback(&session).to_string(),
-        server.get("/api/v1/operator/state/bootstrap").to_string(),
-    ];
-    assert!(
-        answers
-            .iter()
-            .all(|answer| leaks(answer.as_bytes()).is_empty())
-    );
+    for name in ["frames_decoded", "frames_analysed", "audio_blocks"] {
+        assert!(counters[name].as_u64().unwrap() > 0, "{counters}");
+    }
+    let answers = watched.answers(&session);
+    let read = answers
+        .iter()
+        .filter(|(_, answer)| answer.starts_with(b"HTTP/1.0 200"));
+    assert!(read.count() >= 15, "{answers:?}");
+    for (path, answer) in &answers {
+        assert_eq!(search.finds(answer), [""; 0], "GET {path}");
+    }
+    for piece in memory(server.pid()).unwrap_or_default() {
+        assert_eq!(search.raw(&piece), [""; 0], "memory of the server");
+    }
     // The write-ahead log is only there while the server runs: look before and after its end.
     let wal = place.state().join("lsie.sqlite-wal");
     assert!(fs::metadata(&wal).unwrap().len() > 0);
-    search(&place);
-    server.stop();
-    search(&place);
+    assert_eq!(found_in_files(&place, &search, Some(&media)), [""; 0]);
+    let Watched { server, events } = watched;
+    let events = events.stop();
+    let heard = String::from_utf8_lossy(&events);
     assert!(
-        place.log_text().contains(&session),
-        "the log speaks about the session"
+        heard.contains(&session) && heard.contains("event: encounters"),
+        "{heard}"
     );
+    assert_eq!(search.finds(&events), [""; 0], "events");
+    server.stop();
+    assert_eq!(found_in_files(&place, &search, Some(&media)), [""; 0]);
+    // Both processes say what they do with each frame.
+    let log = place.log_text();
+    for said in [
+        "TRACE frame measured",
+        "TRACE sound taken",
+        "TRACE display tick",
+        "DEBUG a session is ordered",
+        &session,
+        "graph stopped",
+        "encounter committed",
+    ] {
+        assert!(log.contains(said), "the log does not say {said:?}");
+    }
     assert_eq!(
         files_below(&cache_dir()),
         before,
@@ -233,40 +283,55 @@ fn store_and_log_hold_no_pixel_and_no_sample() {
     );
 }
 
-fn search(place: &Place) {
-    let mut files = files_below(&place.state());
-    files.push(place.log());
-    for file in files {
-        let found = leaks(&fs::read(&file).unwrap());
-        assert!(found.is_empty(), "{} holds {found:?}", file.display());
+/// The same search on the same outputs, with the pattern on its way: as part of an address, which is logged, stored and told.
+#[test]
+fn a_pattern_that_is_logged_stored_and_told_is_found_in_each_of_them() {
+    let (place, search) = (Place::new(), Search::new());
+    let watched = Watched::start(&place);
+    let server = &watched.server;
+    for (notation, text) in renderings(&pixels()[..27]) {
+        if text.contains('\n') {
+            continue; // An address has one line.
+        }
+        let (status, answer) = watched.play(&format!("file:/nowhere/{text}"));
+        assert_eq!(status, 422, "{answer}");
+        let wanted = format!("pixels as {notation}");
+        // A backslash stands in JSON as two.
+        let told = search.finds(answer.to_string().as_bytes());
+        assert!(told.contains(&wanted), "{answer}: {told:?}");
     }
+    let sessions = server.get("/api/v1/operator/sessions");
+    let session = sessions[0]["session_id"].as_str().unwrap().to_owned();
+    let found = |bytes: &[u8]| !search.finds(bytes).is_empty();
+    let answers = watched.answers(&session);
+    assert!(
+        answers.iter().any(|(_, answer)| found(answer)),
+        "an answer: {answers:?}"
+    );
+    if let Some(pieces) = memory(server.pid()) {
+        let text = &renderings(&pixels()[..27])[0].1;
+        let holds = |piece: &Vec<u8>| piece.windows(54).any(|window| window == text.as_bytes());
+        assert!(pieces.iter().any(holds), "the server's memory");
+    }
+    let found = found_in_files(&place, &search, None);
+    for (notation, _) in renderings(&pixels()[..27]) {
+        for file in ["server.log", "lsie.sqlite-wal"] {
+            let wanted = format!("{file}: pixels as {notation}");
+            let is_found = || found.contains(&wanted);
+            assert!(is_found(), "{wanted} is not in {found:?}");
+        }
+    }
+    let Watched { server, events } = watched;
+    drop(events.stop());
+    server.stop();
 }
 
 #[test]
-fn the_link_carries_no_pixel_and_no_sample_out_of_the_engine() {
-    let place = Place::new();
+fn the_link_and_the_log_of_the_engine_carry_no_pixel_and_no_sample() {
+    let (place, search) = (Place::new(), Search::new());
     let media = canary_file(&place);
-    let build_id = {
-        let server = Server::start(&place, &[]);
-        server.get("/api/v2/status")["build_id"]
-            .as_str()
-            .unwrap()
-            .to_owned()
-    };
-    let mut engine = DirectEngine::start(build_id);
-    let session_id = Uuid::new_v4();
-    engine.say(&ServerMessage::Start(Box::new(StartSession {
-        session_id,
-        source_url: format!("file:{}?pace=fast", media.display()),
-        epoch: None,
-        resume_at_ns: 0,
-        calibration: CalibrationState::default(),
-        planned: vec![PlannedStimulus {
-            stimulus_id: Uuid::new_v4(),
-            offset_s: 2.0,
-        }],
-    })));
-    let messages = engine.listen_until_end();
+    let mut engine = DirectEngine::start(&place);
+    let messages = engine.play(&format!("file:{}?pace=fast", media.display()));
     let mut counters = messages.iter().rev().filter_map(|message| match message {
         EngineMessage::Heartbeat(beat) => Some(beat.counters.clone()),
         _ => None,
@@ -281,22 +346,72 @@ fn the_link_carries_no_pixel_and_no_sample_out_of_the_engine() {
         messages.iter().any(has_sound),
         "a window with sound was cut"
     );
-    assert_eq!(leaks(&engine.traffic), [""; 0]);
+    assert_eq!(search.finds(&engine.traffic), [""; 0], "the link");
+    // As the messages read, not only as they are packed.
+    let words = format!("{messages:?}");
+    assert_eq!(search.finds(words.as_bytes()), [""; 0], "the messages");
+    let log = engine.log();
+    for said in ["TRACE frame measured", "TRACE sound taken", "graph stopped"] {
+        assert!(
+            log.contains(said),
+            "the engine's log does not say {said:?}: {log}"
+        );
+    }
+    assert_eq!(found_in_files(&place, &search, Some(&media)), [""; 0]);
 }
 
-/// The media process with this test as its server.
+/// The engine's own log and link are searched as well as the server's: a pattern in the name of a file is found in both.
+#[test]
+fn a_pattern_that_the_engine_says_is_found_in_its_log_and_on_its_link() {
+    let (place, search) = (Place::new(), Search::new());
+    let mut engine = DirectEngine::start(&place);
+    let name: String = pixels()[..27].iter().map(|b| format!("{b:02x}")).collect();
+    engine.open(&format!("file:/nowhere/{name}"));
+    wait(
+        "the engine says that it cannot open it",
+        MEDIA_CEILING,
+        || {
+            engine.listen();
+            let wanted = "pixels as hex".to_owned();
+            search
+                .finds(&engine.traffic)
+                .contains(&wanted)
+                .then_some(())
+        },
+    );
+    drop(engine);
+    let found = found_in_files(&place, &search, None);
+    assert!(
+        found.contains(&"engine.log: pixels as hex".to_owned()),
+        "{found:?}"
+    );
+}
+
+/// The media process with this test as its server, and every byte it sends and logs.
 struct DirectEngine {
     child: Child,
     link: UnixStream,
+    log: PathBuf,
+    decoder: FrameDecoder,
+    seq: u64,
     traffic: Vec<u8>,
 }
 
 impl DirectEngine {
-    fn start(build_id: String) -> Self {
+    fn start(place: &Place) -> Self {
+        let build_id = {
+            let other = Place::new();
+            let server = Server::start(&other, &[]);
+            let status = server.get("/api/v2/status");
+            status["build_id"].as_str().unwrap().to_owned()
+        };
         let (link, theirs) = UnixStream::pair().unwrap();
+        let log = place.root().join("engine.log");
         let child = lsie()
+            .args(TRACE)
             .arg("engine")
             .stdin(Stdio::from(OwnedFd::from(theirs)))
+            .stderr(fs::File::create(&log).unwrap())
             .spawn()
             .unwrap();
         link.set_read_timeout(Some(Duration::from_millis(HEARTBEAT_MS / 2)))
@@ -304,6 +419,9 @@ impl DirectEngine {
         let mut engine = Self {
             child,
             link,
+            log,
+            decoder: FrameDecoder::default(),
+            seq: 0,
             traffic: Vec::new(),
         };
         engine.say(&ServerMessage::Hello(ServerHello {
@@ -315,34 +433,61 @@ impl DirectEngine {
         engine
     }
 
+    fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap()
+    }
+
     fn say(&mut self, message: &ServerMessage) {
         self.link
             .write_all(&encode_frame(message).unwrap())
             .unwrap();
     }
 
-    /// Keeps the link alive and every byte that arrives, until two heartbeats after the session's end.
-    fn listen_until_end(&mut self) -> Vec<EngineMessage> {
-        let until = Instant::now() + MEDIA_CEILING;
-        let (mut decoder, mut messages) = (FrameDecoder::default(), Vec::new());
+    fn open(&mut self, url: &str) {
+        self.say(&ServerMessage::Start(Box::new(StartSession {
+            session_id: Uuid::new_v4(),
+            source_url: url.to_owned(),
+            epoch: None,
+            resume_at_ns: 0,
+            calibration: CalibrationState::default(),
+            planned: vec![PlannedStimulus {
+                stimulus_id: Uuid::new_v4(),
+                offset_s: 2.0,
+            }],
+        })));
+    }
+
+    /// Keeps the link alive and every byte that has arrived.
+    fn listen(&mut self) -> Vec<EngineMessage> {
+        self.say(&ServerMessage::Heartbeat { seq: self.seq });
+        self.seq += 1;
         let mut bytes = vec![0; 1 << 16];
-        let mut seq = 0;
+        let count = match self.link.read(&mut bytes) {
+            Ok(0) => panic!("the engine ended: {}", self.log()),
+            Ok(count) => count,
+            Err(_) => 0,
+        };
+        self.traffic.extend(&bytes[..count]);
+        self.decoder.push(&bytes[..count]);
+        let mut messages = Vec::new();
+        while let Some(message) = self.decoder.next_message().unwrap() {
+            messages.push(message);
+        }
+        messages
+    }
+
+    /// Plays an address and listens until two heartbeats after its end.
+    fn play(&mut self, url: &str) -> Vec<EngineMessage> {
+        self.open(url);
+        let until = Instant::now() + MEDIA_CEILING;
+        let mut messages = Vec::new();
         let mut beats_after_end = None;
-        while beats_after_end != Some(2) {
+        while beats_after_end < Some(2) {
             assert!(
                 Instant::now() < until,
                 "the session does not end; so far: {messages:?}"
             );
-            self.say(&ServerMessage::Heartbeat { seq });
-            seq += 1;
-            let count = match self.link.read(&mut bytes) {
-                Ok(0) => panic!("the engine ended: {messages:?}"),
-                Ok(count) => count,
-                Err(_) => 0,
-            };
-            self.traffic.extend(&bytes[..count]);
-            decoder.push(&bytes[..count]);
-            while let Some(message) = decoder.next_message::<EngineMessage>().unwrap() {
+            for message in self.listen() {
                 match message {
                     EngineMessage::SessionEnded { .. } => beats_after_end = Some(0),
                     EngineMessage::SessionFailed { .. } => panic!("{message:?}"),

@@ -185,6 +185,7 @@ impl Actor {
                 .await;
         }
         self.state.store_fault = Some(error.to_string());
+        self.state.store_faults += 1;
         self.mark(&[EventType::Health, EventType::Overview]);
         error
     }

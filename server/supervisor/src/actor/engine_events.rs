@@ -5,7 +5,7 @@ use lsie_schemas::link::{
     EngineHeartbeat, EngineHello, EngineMessage, GapNote, SegmentKind, SegmentMessage,
     SessionStarted,
 };
-use lsie_schemas::observation::VisualTick;
+use lsie_schemas::observation::{NullReason, VisualTick};
 use lsie_schemas::time::UtcMicros;
 use lsie_store::{LiveState, NewGap, SegmentRecord, StimulusState};
 use uuid::Uuid;
@@ -204,6 +204,8 @@ impl Actor {
         let Some(live) = self.live.as_mut().filter(|live| live.id == tick.session_id) else {
             return;
         };
+        let (au12, absent) = (tick.au12, tick.absent.map(NullReason::code));
+        tracing::trace!(timestamp_s = tick.timestamp_s, au12, absent, "display tick");
         let changed = live
             .visual
             .as_ref()

@@ -4,6 +4,7 @@
 
 mod encounters;
 mod engine_events;
+mod holding;
 mod outcomes;
 mod physiology;
 mod recovery;
@@ -324,6 +325,7 @@ impl Actor {
     fn publish(&mut self) {
         let mut state = self.state.clone();
         state.live.clone_from(&self.live);
+        state.held = self.held();
         self.published.send_replace(Arc::new(state));
     }
 
@@ -362,6 +364,7 @@ impl Actor {
             Ok(()) => None,
             Err(error) if is_store_fault(error) => {
                 tracing::error!(%error, "the store takes no writes");
+                self.state.store_faults += 1;
                 Some(error.to_string())
             }
             Err(error) => return tracing::warn!(%error, "the store refused a row"),

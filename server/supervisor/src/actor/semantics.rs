@@ -12,7 +12,7 @@ use crate::error::SupervisorError;
 use crate::handle::Reply;
 
 /// Questions that may be with the engine; a newer one is refused to its caller.
-const ASKED: usize = 16;
+pub(super) const ASKED: usize = 16;
 /// How long the engine may take: its first answer opens the models.
 const SCORE_ANSWER: Duration = Duration::from_secs(15);
 

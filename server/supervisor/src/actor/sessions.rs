@@ -24,7 +24,7 @@ use crate::snapshot::EngineState;
 /// Longest remark of the operator, characters.
 const MAX_NOTE: usize = 500;
 /// Most stimuli that may be known in advance.
-const MAX_PLANNED: usize = 64;
+pub(super) const MAX_PLANNED: usize = 64;
 /// Smallest distance of two planned stimuli: the second must not fall into the first one's windows.
 const MIN_SPACING_S: f64 = 10.0;
 

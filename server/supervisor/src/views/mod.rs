@@ -25,6 +25,7 @@ use uuid::Uuid;
 use crate::actor::utc_now;
 use crate::error::SupervisorError;
 use crate::handle::Supervisor;
+use crate::held::Held;
 use crate::snapshot::Snapshot;
 
 /// Sessions in a bootstrap.
@@ -295,6 +296,18 @@ impl Supervisor {
     pub async fn status(&self) -> Result<Status> {
         let counts = self.read(lsie_store::ReadView::counts).await?;
         Ok(state::status(counts, &self.snapshot(), utc_now()))
+    }
+
+    /// Writes that the store could not take since the server started.
+    #[must_use]
+    pub fn store_faults(&self) -> u64 {
+        self.snapshot().store_faults
+    }
+
+    /// What the supervisor holds in memory, by kind.
+    #[must_use]
+    pub fn held(&self) -> Vec<Held> {
+        self.snapshot().held.to_vec()
     }
 
     /// One part of the state as an event; its identity changes only when its content does.

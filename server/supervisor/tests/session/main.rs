@@ -10,6 +10,7 @@ mod engine_deaths;
 mod evidence;
 mod expectations;
 mod foreign_words;
+mod hours;
 mod lifecycle;
 mod physiology;
 mod readouts;

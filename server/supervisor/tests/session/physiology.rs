@@ -19,7 +19,7 @@ fn now() -> UtcMicros {
 }
 
 /// A provider's chunk that ended `secs_ago`.
-fn chunk(role: SubjectRole, secs_ago: i64, rmssd: f64) -> PhysiologicalChunkEvent {
+pub(crate) fn chunk(role: SubjectRole, secs_ago: i64, rmssd: f64) -> PhysiologicalChunkEvent {
     let end = now().plus_micros(-secs_ago * 1_000_000);
     PhysiologicalChunkEvent {
         unique_id: Uuid::new_v4(),
@@ -44,7 +44,7 @@ fn chunk(role: SubjectRole, secs_ago: i64, rmssd: f64) -> PhysiologicalChunkEven
 }
 
 /// Grid window `index` of a session.
-fn grid(session: Uuid, index: u32) -> SegmentMessage {
+pub(crate) fn grid(session: Uuid, index: u32) -> SegmentMessage {
     let start = EPOCH.plus_micros(i64::from(index - 1) * 30_000_000);
     let mut window = segment(session, Uuid::nil(), 0.0, Vec::new());
     window.kind = SegmentKind::Grid {

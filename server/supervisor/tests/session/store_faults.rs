@@ -67,6 +67,7 @@ async fn an_encounter_waits_for_a_full_store_and_commits_once_there_is_room() {
     .await;
     assert!(world.rows(id).is_empty());
     assert_eq!(world.updates(), 0.0);
+    assert!(world.supervisor.store_faults() > 0);
     assert!(world.supervisor.overview().await.is_ok(), "reading goes on");
 
     world
