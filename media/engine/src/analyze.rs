@@ -130,7 +130,10 @@ pub fn analyze(
 ) -> Result<(), AnalyzeError> {
     let device: Arc<dyn Device> = Arc::new(CpuDevice::new());
     let models = ModelStore::open(&settings.cache_dir)?;
-    let is_endless = matches!(address, SourceAddress::Demo { .. });
+    let is_endless = matches!(
+        address,
+        SourceAddress::Demo { .. } | SourceAddress::Phone(_)
+    );
     if is_endless && settings.limit_secs.is_none() {
         return Err(AnalyzeError::Endless);
     }

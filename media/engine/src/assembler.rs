@@ -33,6 +33,8 @@ const RING_SPAN_SECS: f64 = 90.0;
 const RING_COUNT: usize = 10_800;
 /// Display ticks are at least this far apart in media time: 10 per second.
 const TICK_NS: i64 = 100_000_000;
+/// Media of a source that is there are waited for so long: 2 s.
+const IDLE_GRACE_NS: i64 = 2_000_000_000;
 /// Latencies over which median and percentile are taken.
 const LATENCIES: usize = 300;
 
@@ -310,6 +312,21 @@ impl Assembler {
     /// Whether the source is gone.
     pub(crate) const fn is_lost(&self) -> bool {
         self.lost_at_ns.is_some()
+    }
+
+    /// A source that is there may rightly send nothing: its windows close by the clock, two seconds late.
+    pub(crate) fn idle(&mut self, now_host_ns: u64) {
+        if self.is_lost() {
+            return;
+        }
+        let clock_ns = self.live_position_ns(now_host_ns) - IDLE_GRACE_NS;
+        let reached = Reached {
+            clock_ns: Some(clock_ns),
+            ..self.reached()
+        };
+        for window in self.windower.poll(reached) {
+            self.send_segment(&window);
+        }
     }
 
     /// While the source is gone, windows close by the clock, with the gap in them.

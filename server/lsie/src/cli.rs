@@ -395,21 +395,16 @@ pub(crate) enum Device {
 
 #[derive(Debug, Args)]
 pub(crate) struct DeviceArgs {
-    /// Port of the adb server on this machine.
-    #[arg(
-        long,
-        env = "ANDROID_ADB_SERVER_PORT",
-        default_value_t = 5037,
-        value_name = "PORT"
-    )]
-    pub(crate) adb_port: u16,
-    /// adb program; it is run only when no server answers on the port.
-    #[arg(long, default_value = "adb", value_name = "PROGRAM")]
-    pub(crate) adb: PathBuf,
-    /// scrcpy server to use.
-    #[arg(long, env = "LSIE_SCRCPY_SERVER", value_name = "FILE")]
+    /// Port of the adb server on this machine; else `device.adb_port` of the configuration.
+    #[arg(long, env = "ANDROID_ADB_SERVER_PORT", value_name = "PORT")]
+    pub(crate) adb_port: Option<u16>,
+    /// adb program, which is run only when no server answers on the port; else `device.adb`.
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) adb: Option<PathBuf>,
+    /// scrcpy server to use; else `device.scrcpy_server`, else the usual places.
+    #[arg(long, value_name = "FILE")]
     pub(crate) scrcpy_server: Option<PathBuf>,
-    /// Version of that scrcpy server, needed when its content is no known release.
+    /// Version of that scrcpy server, needed when its content is no known release; else `device.scrcpy_version`.
     #[arg(long, value_name = "VERSION")]
     pub(crate) scrcpy_version: Option<ServerVersion>,
 }

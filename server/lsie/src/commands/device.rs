@@ -1,12 +1,13 @@
 //! `lsie device list|doctor`: which phones are attached, what is wrong, what to do.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use lsie_handset::HandsetError;
 use lsie_handset::adb::{AdbClient, DeviceEntry, DeviceState};
 use lsie_handset::scrcpy::{JarError, JarSearch, PINS, ServerVersion};
+use lsie_schemas::config::DeviceConfig;
 use serde::Serialize;
 
 use super::Output;
@@ -32,15 +33,46 @@ struct Finding {
     next_step: Option<String>,
 }
 
-pub(crate) fn device(command: Device, out: &mut Output<'_>) -> Result<()> {
-    match command {
-        Device::List(args) => list(&args, out),
-        Device::Doctor(args) => doctor(&args, out),
+/// Where phones are reached: what the line says, else the configuration.
+struct Place {
+    adb_port: u16,
+    adb: PathBuf,
+    jar: JarSearch,
+}
+
+impl Place {
+    fn new(args: DeviceArgs, config: &DeviceConfig) -> Result<Self> {
+        let set = |text: &str| (!text.is_empty()).then(|| PathBuf::from(text));
+        let configured_version = match config.scrcpy_version.as_str() {
+            "" => None,
+            text => Some(text.parse().context("device.scrcpy_version")?),
+        };
+        Ok(Self {
+            adb_port: args.adb_port.unwrap_or(config.adb_port),
+            adb: args
+                .adb
+                .or_else(|| set(&config.adb))
+                .unwrap_or_else(|| "adb".into()),
+            jar: JarSearch {
+                flag: args.scrcpy_server,
+                configured: set(&config.scrcpy_server),
+                upstream_environment: std::env::var_os("SCRCPY_SERVER_PATH").map(Into::into),
+                stated_version: args.scrcpy_version.or(configured_version),
+                ..JarSearch::default()
+            },
+        })
     }
 }
 
-fn list(args: &DeviceArgs, out: &mut Output<'_>) -> Result<()> {
-    let rows: Vec<Row> = match attached(args) {
+pub(crate) fn device(command: Device, config: &DeviceConfig, out: &mut Output<'_>) -> Result<()> {
+    match command {
+        Device::List(args) => list(&Place::new(args, config)?, out),
+        Device::Doctor(args) => doctor(&Place::new(args, config)?, out),
+    }
+}
+
+fn list(place: &Place, out: &mut Output<'_>) -> Result<()> {
+    let rows: Vec<Row> = match attached(place) {
         Ok(list) => list.into_iter().map(row).collect(),
         Err(error) => {
             let remedy = DeviceState::NoServer.remedy();
@@ -67,10 +99,10 @@ fn list(args: &DeviceArgs, out: &mut Output<'_>) -> Result<()> {
     })
 }
 
-fn doctor(args: &DeviceArgs, out: &mut Output<'_>) -> Result<()> {
-    let mut findings = vec![adb_program(&args.adb)];
-    findings.extend(phones(args));
-    findings.push(server_jar(args));
+fn doctor(place: &Place, out: &mut Output<'_>) -> Result<()> {
+    let mut findings = vec![adb_program(&place.adb)];
+    findings.extend(phones(place));
+    findings.push(server_jar(place));
     out.show(&findings, |findings| {
         let cells: Vec<_> = findings
             .iter()
@@ -88,11 +120,11 @@ fn doctor(args: &DeviceArgs, out: &mut Output<'_>) -> Result<()> {
 }
 
 /// What is attached. An adb server is started only when the port refuses.
-fn attached(args: &DeviceArgs) -> Result<Vec<DeviceEntry>, HandsetError> {
-    let client = AdbClient::new(args.adb_port);
+fn attached(place: &Place) -> Result<Vec<DeviceEntry>, HandsetError> {
+    let client = AdbClient::new(place.adb_port);
     match client.devices() {
         Err(HandsetError::NoServer { .. }) => {
-            client.start_server(&args.adb)?;
+            client.start_server(&place.adb)?;
             client.devices()
         }
         answer => answer,
@@ -138,14 +170,14 @@ fn adb_program(program: &Path) -> Finding {
 }
 
 /// The adb server and every phone it sees.
-fn phones(args: &DeviceArgs) -> Vec<Finding> {
+fn phones(place: &Place) -> Vec<Finding> {
     let state = |subject: &str, state: DeviceState, detail: String| Finding {
         subject: subject.into(),
         is_ok: state == DeviceState::Ready,
         detail,
         next_step: Some(state.remedy().next_step.to_owned()).filter(|step| !step.is_empty()),
     };
-    let list = match attached(args) {
+    let list = match attached(place) {
         Ok(list) => list,
         Err(error) => {
             return vec![state(
@@ -158,7 +190,7 @@ fn phones(args: &DeviceArgs) -> Vec<Finding> {
     let server = Finding {
         subject: "adb server".into(),
         is_ok: true,
-        detail: format!("answers on port {}", args.adb_port),
+        detail: format!("answers on port {}", place.adb_port),
         next_step: None,
     };
     let mut findings = vec![server];
@@ -176,15 +208,9 @@ fn phones(args: &DeviceArgs) -> Vec<Finding> {
     findings
 }
 
-fn server_jar(args: &DeviceArgs) -> Finding {
-    let search = JarSearch {
-        flag: args.scrcpy_server.clone(),
-        upstream_environment: std::env::var_os("SCRCPY_SERVER_PATH").map(Into::into),
-        stated_version: args.scrcpy_version,
-        ..JarSearch::default()
-    };
+fn server_jar(place: &Place) -> Finding {
     let subject = "scrcpy server".to_owned();
-    match search.load() {
+    match place.jar.load() {
         Ok(jar) => Finding {
             subject,
             is_ok: true,
