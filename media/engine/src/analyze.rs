@@ -226,11 +226,7 @@ fn with_pace(address: SourceAddress, is_paced: bool) -> SourceAddress {
         SourceAddress::File { pace, .. }
         | SourceAddress::Test { pace, .. }
         | SourceAddress::Demo { pace, .. } => *pace = wanted,
-        #[allow(
-            unreachable_patterns,
-            reason = "sources that are only live keep their pace"
-        )]
-        _ => {}
+        SourceAddress::Phone(_) => {}
     }
     address
 }

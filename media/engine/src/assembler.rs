@@ -86,6 +86,8 @@ pub(crate) struct Assembler {
     host_offset_ns: Option<i64>,
     /// Where media stopped while the source is lost.
     lost_at_ns: Option<i64>,
+    /// Where the clock stood when the loss was seen: items from before it were still under way.
+    lost_seen_ns: i64,
     last_tick_ns: i64,
     last_voice: Option<VoiceObservation>,
     calibration: CalibrationState,
@@ -121,6 +123,7 @@ impl Assembler {
             video_ns: None,
             host_offset_ns: None,
             lost_at_ns: None,
+            lost_seen_ns: i64::MIN,
             last_tick_ns: i64::MIN / 2,
             last_voice: None,
             calibration,
@@ -302,11 +305,15 @@ impl Assembler {
     }
 
     /// The source is gone; its clock runs on.
-    pub(crate) fn lose(&mut self) {
+    pub(crate) fn lose(&mut self, now_host_ns: u64) {
+        if self.is_lost() {
+            return;
+        }
+        self.lost_seen_ns = self.live_position_ns(now_host_ns);
         let reached = self.reached();
         let earliest = reached.video_ns.into_iter().chain(reached.audio_ns).min();
         let resumed_ns = self.settings.resume_at_ns;
-        self.lost_at_ns = self.lost_at_ns.or(Some(earliest.unwrap_or(resumed_ns)));
+        self.lost_at_ns = Some(earliest.unwrap_or(resumed_ns));
     }
 
     /// Whether the source is gone.
@@ -349,16 +356,21 @@ impl Assembler {
         }
     }
 
-    /// The first item after a loss ends the gap.
+    /// The first item from after a loss ends the gap; one that was still under way moves its beginning.
     fn regain(&mut self, item: &Either<FaceObservation, SoundChunk>) {
-        if self.lost_at_ns.is_some() {
-            let to_ns = match item {
-                Either::Left(observation) => observation.pts_ns,
-                Either::Right(chunk) => chunk.pts_ns,
-            };
-            tracing::info!(to_ns, "the source is back");
-            self.end_gap(to_ns);
+        let Some(from_ns) = self.lost_at_ns else {
+            return;
+        };
+        let to_ns = match item {
+            Either::Left(observation) => observation.pts_ns,
+            Either::Right(chunk) => chunk.pts_ns,
+        };
+        if to_ns <= self.lost_seen_ns {
+            self.lost_at_ns = Some(from_ns.max(to_ns));
+            return;
         }
+        tracing::info!(to_ns, "the source is back");
+        self.end_gap(to_ns);
     }
 
     fn end_gap(&mut self, to_ns: i64) {

@@ -167,7 +167,7 @@ impl LiveRun {
         self.close_source(Source::Waiting { until: now + pause });
         self.past.source_losses += 1;
         if let Some(assembler) = &mut self.session().assembler {
-            assembler.lose();
+            assembler.lose(host_time_ns());
         }
         None
     }
@@ -188,7 +188,7 @@ impl LiveRun {
         };
         match health {
             Some(health) if health.is_connected => assembler.idle(host_time_ns()),
-            Some(_) => assembler.lose(),
+            Some(_) => assembler.lose(host_time_ns()),
             None => {}
         }
         assembler.wait(host_time_ns());

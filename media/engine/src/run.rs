@@ -275,7 +275,7 @@ impl Engine {
                 .session
                 .as_ref()
                 .and_then(LiveRun::health)
-                .map(report_of),
+                .map(|health| Box::new(report_of(&health))),
         }));
         self.beats += 1;
     }
@@ -291,12 +291,12 @@ fn phone_settings(hello: &ServerHello) -> PhoneSettings {
     )
 }
 
-fn report_of(health: SourceHealth) -> SourceReport {
+fn report_of(health: &SourceHealth) -> SourceReport {
     SourceReport {
         state: Text::cut(health.state.code()),
         detail: Text::cut(&health.detail),
         hint: Text::cut(&health.hint),
-        clock: health.clock.map(|clock| SourceClockReport {
+        clock: health.clock.as_ref().map(|clock| SourceClockReport {
             state: Text::cut(clock.state),
             offset_s: clock.offset_secs,
             drift_ppm: clock.drift_ppm,

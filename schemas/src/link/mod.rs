@@ -279,7 +279,7 @@ pub struct EngineHeartbeat {
     pub source_state: Text<64>,
     /// How the source is, where it lives outside the engine and says so, as a phone does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub source: Option<SourceReport>,
+    pub source: Option<Box<SourceReport>>,
 }
 
 /// How a source outside the engine is.

@@ -81,7 +81,7 @@ const ADB_DEVICES: [(&str, &str); 3] = [
 const SHELL_AND_SYNC: [(&str, &[u8]); 3] = [
     (
         "shell.bin",
-        b"\x01\x05\0\0\04242\n\x02\x01\0\0\0!\x03\x01\0\0\0\0",
+        b"\x01\x05\0\0\x004242\n\x02\x01\0\0\0!\x03\x01\0\0\0\0",
     ),
     ("sync.bin", b"FAIL\x08\0\0\0no space"),
     (

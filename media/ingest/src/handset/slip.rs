@@ -82,7 +82,7 @@ mod tests {
             let mut samples = vec![0.0; 2048];
             slips += u32::from(slip(&mut samples, 2, clock_ns - counted_ns));
             assert!((clock_ns - counted_ns).abs() < 600_000, "{block}");
-            counted_ns += (samples.len() / 2) as i64 * 1_000_000_000 / 48_000;
+            counted_ns += crate::pull::frames_to_ns((samples.len() / 2) as u64);
         }
         assert!(slips > 1000);
     }

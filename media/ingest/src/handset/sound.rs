@@ -56,7 +56,7 @@ impl HandsetSound {
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if let Some(block) = self.link.streams.audio.pop(left.min(SLICE)) {
-                self.take(block);
+                self.take(&block);
                 continue;
             }
             if self.is_alone {
@@ -77,7 +77,7 @@ impl HandsetSound {
         self.over = true;
     }
 
-    fn take(&mut self, block: AudioBlock) {
+    fn take(&mut self, block: &AudioBlock) {
         let AudioContent::Samples(raw) = &block.content else {
             return;
         };

@@ -113,12 +113,9 @@ impl Actor {
             return;
         };
         // A phone tells what it waits for before its first picture.
-        let said = |report: &Option<SourceReport>| {
-            let report = report.as_ref()?;
-            Some((report.state.to_string(), report.detail.to_string()))
-        };
-        let has_news = said(&live.source) != said(&beat.source);
-        live.source = beat.source;
+        let said = |report: &SourceReport| (report.state.to_string(), report.detail.to_string());
+        let has_news = live.source.as_ref().map(said) != beat.source.as_deref().map(said);
+        live.source = beat.source.map(|report| *report);
         if live.opened.is_none() {
             if has_news {
                 self.mark(&[EventType::Health, EventType::LiveSession]);
