@@ -19,6 +19,8 @@ pub struct Config {
     pub server: ServerConfig,
     /// The media process.
     pub engine: EngineConfig,
+    /// Phones, which are reached through adb.
+    pub device: DeviceConfig,
     /// Sessions and encounters.
     pub session: SessionConfig,
     /// Logging.
@@ -98,6 +100,31 @@ impl Default for EngineConfig {
             restart_max_s: 30.0,
             circuit_deaths: 5,
             circuit_window_s: 60.0,
+        }
+    }
+}
+
+/// Phones, which are reached through adb.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct DeviceConfig {
+    /// Port of the adb server on this machine.
+    pub adb_port: u16,
+    /// Program that starts the adb server when none answers. Empty: none is started.
+    pub adb: String,
+    /// File of the scrcpy server that is pushed to phones. Empty: the usual places are searched.
+    pub scrcpy_server: String,
+    /// Version of that file, needed when its content is no known release, e.g. `4.1`.
+    pub scrcpy_version: String,
+}
+
+impl Default for DeviceConfig {
+    fn default() -> Self {
+        Self {
+            adb_port: 5037,
+            adb: "adb".into(),
+            scrcpy_server: String::new(),
+            scrcpy_version: String::new(),
         }
     }
 }
@@ -199,9 +226,10 @@ impl Default for Layered {
 }
 
 /// Variables of api 10 that name a key without its section.
-const SHORT_VARIABLES: [(&str, &str); 2] = [
+const SHORT_VARIABLES: [(&str, &str); 3] = [
     ("LSIE_API_PORT", "server.port"),
     ("LSIE_STATE_DIR", "server.state_dir"),
+    ("LSIE_SCRCPY_SERVER", "device.scrcpy_server"),
 ];
 
 impl Layered {

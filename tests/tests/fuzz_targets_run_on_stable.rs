@@ -72,8 +72,8 @@ macro_rules! targets_run {
 }
 
 targets_run! {
-    api_bodies bundle config contracts drift gray_band link live_outcomes model_manifest pipeline privacy safetensors
-    source_address tflite time_and_numbers word_pieces
+    adb_answers adb_devices api_bodies bundle config contracts drift gray_band link live_outcomes model_manifest
+    phone_streams pipeline privacy safetensors shell_and_sync source_address tflite time_and_numbers word_pieces
 }
 
 #[test]

@@ -130,7 +130,10 @@ pub fn analyze(
 ) -> Result<(), AnalyzeError> {
     let device: Arc<dyn Device> = Arc::new(CpuDevice::new());
     let models = ModelStore::open(&settings.cache_dir)?;
-    let is_endless = matches!(address, SourceAddress::Demo { .. });
+    let is_endless = matches!(
+        address,
+        SourceAddress::Demo { .. } | SourceAddress::Phone(_)
+    );
     if is_endless && settings.limit_secs.is_none() {
         return Err(AnalyzeError::Endless);
     }
@@ -223,11 +226,7 @@ fn with_pace(address: SourceAddress, is_paced: bool) -> SourceAddress {
         SourceAddress::File { pace, .. }
         | SourceAddress::Test { pace, .. }
         | SourceAddress::Demo { pace, .. } => *pace = wanted,
-        #[allow(
-            unreachable_patterns,
-            reason = "sources that are only live keep their pace"
-        )]
-        _ => {}
+        SourceAddress::Phone(_) => {}
     }
     address
 }

@@ -33,6 +33,8 @@ const RING_SPAN_SECS: f64 = 90.0;
 const RING_COUNT: usize = 10_800;
 /// Display ticks are at least this far apart in media time: 10 per second.
 const TICK_NS: i64 = 100_000_000;
+/// Media of a source that is there are waited for so long: 2 s.
+const IDLE_GRACE_NS: i64 = 2_000_000_000;
 /// Latencies over which median and percentile are taken.
 const LATENCIES: usize = 300;
 
@@ -87,6 +89,8 @@ pub(crate) struct Assembler {
     host_offset_ns: Option<i64>,
     /// Where media stopped while the source is lost.
     lost_at_ns: Option<i64>,
+    /// Where the clock stood when the loss was seen: items from before it were still under way.
+    lost_seen_ns: i64,
     last_tick_ns: i64,
     last_voice: Option<VoiceObservation>,
     calibration: CalibrationState,
@@ -122,6 +126,7 @@ impl Assembler {
             video_ns: None,
             host_offset_ns: None,
             lost_at_ns: None,
+            lost_seen_ns: i64::MIN,
             last_tick_ns: i64::MIN / 2,
             last_voice: None,
             calibration,
@@ -314,16 +319,35 @@ impl Assembler {
     }
 
     /// The source is gone; its clock runs on.
-    pub(crate) fn lose(&mut self) {
+    pub(crate) fn lose(&mut self, now_host_ns: u64) {
+        if self.is_lost() {
+            return;
+        }
+        self.lost_seen_ns = self.live_position_ns(now_host_ns);
         let reached = self.reached();
         let earliest = reached.video_ns.into_iter().chain(reached.audio_ns).min();
         let resumed_ns = self.settings.resume_at_ns;
-        self.lost_at_ns = self.lost_at_ns.or(Some(earliest.unwrap_or(resumed_ns)));
+        self.lost_at_ns = Some(earliest.unwrap_or(resumed_ns));
     }
 
     /// Whether the source is gone.
     pub(crate) const fn is_lost(&self) -> bool {
         self.lost_at_ns.is_some()
+    }
+
+    /// A source that is there may rightly send nothing: its windows close by the clock, two seconds late.
+    pub(crate) fn idle(&mut self, now_host_ns: u64) {
+        if self.is_lost() {
+            return;
+        }
+        let clock_ns = self.live_position_ns(now_host_ns) - IDLE_GRACE_NS;
+        let reached = Reached {
+            clock_ns: Some(clock_ns),
+            ..self.reached()
+        };
+        for window in self.windower.poll(reached) {
+            self.send_segment(&window);
+        }
     }
 
     /// While the source is gone, windows close by the clock, with the gap in them.
@@ -346,16 +370,21 @@ impl Assembler {
         }
     }
 
-    /// The first item after a loss ends the gap.
+    /// The first item from after a loss ends the gap; one that was still under way moves its beginning.
     fn regain(&mut self, item: &Either<FaceObservation, SoundChunk>) {
-        if self.lost_at_ns.is_some() {
-            let to_ns = match item {
-                Either::Left(observation) => observation.pts_ns,
-                Either::Right(chunk) => chunk.pts_ns,
-            };
-            tracing::info!(to_ns, "the source is back");
-            self.end_gap(to_ns);
+        let Some(from_ns) = self.lost_at_ns else {
+            return;
+        };
+        let to_ns = match item {
+            Either::Left(observation) => observation.pts_ns,
+            Either::Right(chunk) => chunk.pts_ns,
+        };
+        if to_ns <= self.lost_seen_ns {
+            self.lost_at_ns = Some(from_ns.max(to_ns));
+            return;
         }
+        tracing::info!(to_ns, "the source is back");
+        self.end_gap(to_ns);
     }
 
     fn end_gap(&mut self, to_ns: i64) {

@@ -25,7 +25,8 @@ use lsie_graph::{
 };
 use lsie_infer::{InferError, ModelStore};
 use lsie_ingest::{
-    AudioSource, Input, InputHandle, MediaAnchor, OpenSettings, Pace, VideoSource, open,
+    AudioSource, Input, InputHandle, MediaAnchor, OpenSettings, Pace, PhoneSettings, SourceHealth,
+    VideoSource, open,
 };
 use lsie_schemas::link::{EngineCounters, StartSession};
 use lsie_schemas::observation::FaceObservation;
@@ -49,6 +50,7 @@ pub(crate) struct OpenParts {
     pub(crate) device: Arc<dyn Device>,
     pub(crate) models: Arc<ModelStore>,
     pub(crate) cache_dir: PathBuf,
+    pub(crate) phones: PhoneSettings,
 }
 
 /// A source that is open, and the graph that measures it. Dropping it stops both.
@@ -137,6 +139,11 @@ impl Playing {
         self.input.counters().early_ends > 0
     }
 
+    /// How a source outside this process is.
+    pub(crate) fn health(&self) -> Option<SourceHealth> {
+        self.input.health()
+    }
+
     /// Stops the source and drains the graph; gives the final counters.
     pub(crate) fn finish(self) -> EngineCounters {
         self.lockstep.open();
@@ -153,9 +160,15 @@ impl Playing {
         let voice = *self.voice.lock().unwrap_or_else(PoisonError::into_inner);
         let graph_drops: u64 = self.run.stats().iter().map(NodeStats::dropped_total).sum();
         EngineCounters {
-            frames_decoded: input.frames + input.frames_superseded + input.frames_without_slot,
+            frames_decoded: input.frames
+                + input.frames_superseded
+                + input.frames_without_slot
+                + input.frames_stale,
             frames_analysed: face.frames,
-            frames_dropped: graph_drops + input.frames_superseded + input.frames_without_slot,
+            frames_dropped: graph_drops
+                + input.frames_superseded
+                + input.frames_without_slot
+                + input.frames_stale,
             mesh_inferences: face.mesh_runs,
             detector_inferences: face.detector_runs,
             frames_without_face: face.frames.saturating_sub(face.measured),
@@ -191,6 +204,7 @@ fn open_input(
 ) -> Result<Input, OpenError> {
     let mut settings = OpenSettings::new(Arc::clone(&parts.device), parts.cache_dir.join("demo"));
     settings.anchor = anchor;
+    settings.phones = parts.phones.clone();
     if order.resume_at_ns > 0 {
         settings.start_secs = Some(order.resume_at_ns as f64 / 1e9);
     }

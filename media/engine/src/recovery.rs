@@ -16,7 +16,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, TryRecvError, bounded};
-use lsie_ingest::{MediaAnchor, Pace, SourceAddress, host_time_ns};
+use lsie_ingest::{MediaAnchor, Pace, SourceAddress, SourceHealth, host_time_ns};
 use lsie_schemas::link::{EngineCounters, StartSession};
 use lsie_schemas::observation::CalibrationState;
 use uuid::Uuid;
@@ -107,8 +107,8 @@ impl LiveRun {
                 self.take_opened(opened, now)
             }
             Source::Playing { playing, since } => {
-                self.wait();
                 let since = *since;
+                self.follow(playing.health().as_ref());
                 let cut_short = playing.is_cut_short();
                 match playing.ended()? {
                     Ok(()) if cut_short => Some(Outcome::Ended("source_truncated")),
@@ -167,7 +167,7 @@ impl LiveRun {
         self.close_source(Source::Waiting { until: now + pause });
         self.past.source_losses += 1;
         if let Some(assembler) = &mut self.session().assembler {
-            assembler.lose();
+            assembler.lose(host_time_ns());
         }
         None
     }
@@ -177,6 +177,21 @@ impl LiveRun {
             self.past.add(&playing.finish());
         }
         self.session().openings += 1;
+    }
+
+    /// A phone that is away comes back by itself: its time away is a gap, and the session's clock runs on. One whose screen
+    /// stands still sends nothing and lacks nothing.
+    fn follow(&self, health: Option<&SourceHealth>) {
+        let mut session = self.session();
+        let Some(assembler) = &mut session.assembler else {
+            return;
+        };
+        match health {
+            Some(health) if health.is_connected => assembler.idle(host_time_ns()),
+            Some(_) => assembler.lose(host_time_ns()),
+            None => {}
+        }
+        assembler.wait(host_time_ns());
     }
 
     /// The clock runs on while nothing comes from the source.
@@ -250,6 +265,14 @@ impl LiveRun {
             (Some(assembler), _) if !assembler.is_lost() => "playing",
             (Some(_), _) | (None, Source::Waiting { .. }) => "recovering",
             (None, _) => "opening",
+        }
+    }
+
+    /// How a source outside this process is, for the heartbeat.
+    pub(crate) fn health(&self) -> Option<SourceHealth> {
+        match &self.source {
+            Source::Playing { playing, .. } => playing.health(),
+            Source::Opening(_) | Source::Waiting { .. } => None,
         }
     }
 

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::{Receiver, RecvTimeoutError};
 use lsie_device::{CpuDevice, Device};
 use lsie_infer::{ModelState, ModelStore};
-use lsie_ingest::known_schemes;
+use lsie_ingest::{PhoneSettings, SourceHealth, known_schemes};
 use lsie_schemas::link::{
     EngineCounters, EngineHeartbeat, EngineHello, EngineMessage, HEARTBEAT_MS, LINK_PROTOCOL,
-    ServerHello, ServerMessage, StartSession, Text, WATCHDOG_MS,
+    ServerHello, ServerMessage, SourceClockReport, SourceReport, StartSession, Text, WATCHDOG_MS,
 };
 use lsie_schemas::observation::CalibrationState;
 use uuid::Uuid;
@@ -33,6 +33,7 @@ struct Engine {
     models: Arc<ModelStore>,
     cache_dir: PathBuf,
     device: Arc<dyn Device>,
+    phones: PhoneSettings,
     semantic: SemanticDesk,
     session: Option<LiveRun>,
     /// Counters of sessions that are over.
@@ -65,6 +66,7 @@ fn serve(link: &Link, build_id: &str) -> Result<(), EngineError> {
         models,
         cache_dir,
         device,
+        phones: phone_settings(&hello),
         session: None,
         past: EngineCounters::default(),
         beats: 0,
@@ -177,6 +179,7 @@ impl Engine {
             device: Arc::clone(&self.device),
             models: Arc::clone(&self.models),
             cache_dir: self.cache_dir.clone(),
+            phones: self.phones.clone(),
         };
         self.session = Some(LiveRun::start(order, self.outbox.clone(), parts));
     }
@@ -273,7 +276,37 @@ impl Engine {
             counters,
             observation_latency_ms: latency,
             source_state: Text::cut(source_state),
+            source: self
+                .session
+                .as_ref()
+                .and_then(LiveRun::health)
+                .map(|health| Box::new(report_of(&health))),
         }));
         self.beats += 1;
+    }
+}
+
+fn phone_settings(hello: &ServerHello) -> PhoneSettings {
+    let phones = &hello.phones;
+    PhoneSettings::configured(
+        phones.adb_port,
+        &phones.adb,
+        &phones.scrcpy_server,
+        &phones.scrcpy_version,
+    )
+}
+
+fn report_of(health: &SourceHealth) -> SourceReport {
+    SourceReport {
+        state: Text::cut(health.state.code()),
+        detail: Text::cut(&health.detail),
+        hint: Text::cut(&health.hint),
+        clock: health.clock.as_ref().map(|clock| SourceClockReport {
+            state: Text::cut(clock.state),
+            offset_s: clock.offset_secs,
+            drift_ppm: clock.drift_ppm,
+            uncertainty_ms: clock.uncertainty_ms,
+            round_trip_ms: clock.round_trip_ms,
+        }),
     }
 }

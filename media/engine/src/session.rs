@@ -137,7 +137,7 @@ impl Opening {
 /// What the picture came as; of a file only the decoder knows, so it counts as its decoded form.
 const fn codec_of(address: &SourceAddress) -> &'static str {
     match address {
-        SourceAddress::Demo { .. } => "h264",
+        SourceAddress::Demo { .. } | SourceAddress::Phone(_) => "h264",
         SourceAddress::File { .. } | SourceAddress::Test { .. } => "raw",
     }
 }

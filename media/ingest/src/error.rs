@@ -1,8 +1,10 @@
 //! What can go wrong with a source, sorted by what the caller can do.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use lsie_device::{DeviceError, FrameError};
+use lsie_handset::HandsetError;
 
 use crate::scheme::SchemeHelp;
 
@@ -82,6 +84,17 @@ pub enum IngestError {
     /// The decoder delivered a picture whose shape is not possible.
     #[error(transparent)]
     Frame(#[from] FrameError),
+    /// A phone cannot be opened: its settings or the scrcpy server are not right, or adb is missing.
+    #[error("phone: {0}")]
+    Handset(Arc<HandsetError>),
+    /// A phone was given up after several tries.
+    #[error("the phone was given up: {reason}")]
+    Phone {
+        /// The stable word of the last cause.
+        reason: String,
+        /// What the operator can do.
+        hint: &'static str,
+    },
     /// A thread of the source could not be started. The machine is out of resources.
     #[error("thread {name}: {reason}")]
     Thread {
@@ -106,6 +119,8 @@ impl IngestError {
             IngestError::Cache { .. } => "demo_cache_failed",
             IngestError::Device(_) => "device_refused",
             IngestError::Frame(_) => "frame_invalid",
+            IngestError::Handset(_) => "phone_not_usable",
+            IngestError::Phone { .. } => "phone_lost",
             IngestError::Thread { .. } => "out_of_resources",
         }
     }
@@ -136,10 +151,18 @@ impl IngestError {
             IngestError::Frame(_) => {
                 "use a source with a picture of 1 to 16384 pixels a side".to_owned()
             }
+            IngestError::Handset(_) => "lsie device doctor says what is missing".to_owned(),
+            IngestError::Phone { hint, .. } => (*hint).to_owned(),
             IngestError::Thread { .. } => {
                 "close other programs or raise the thread limit".to_owned()
             }
         }
+    }
+}
+
+impl From<HandsetError> for IngestError {
+    fn from(error: HandsetError) -> Self {
+        IngestError::Handset(Arc::new(error))
     }
 }
 

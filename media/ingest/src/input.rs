@@ -11,6 +11,8 @@ use crate::gst::file::open_file;
 use crate::gst::pattern::{Pattern, open_pattern};
 use crate::gst::sound::AudioSource;
 use crate::gst::video::VideoSource;
+use crate::handset::{HandsetLink, open_phone};
+use crate::health::SourceHealth;
 use crate::pull::host_time_ns;
 use crate::scheme::{Pace, SourceAddress};
 use crate::settings::OpenSettings;
@@ -41,7 +43,7 @@ pub struct SoundInfo {
 pub struct InputInfo {
     /// The checked address, with the start that is in force.
     pub address: SourceAddress,
-    /// `None` when there is no picture, or none is wanted.
+    /// `None` when there is no picture, none is wanted, or its size is known only when it comes.
     pub video: Option<PictureInfo>,
     /// `None` when there is no sound, or none is wanted.
     pub audio: Option<SoundInfo>,
@@ -62,11 +64,12 @@ pub struct Input {
 }
 
 /// Watches and stops a source from another thread. Holding it does not keep the source alive.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct InputHandle {
     core: Weak<PipelineCore>,
     flag: Arc<AtomicBool>,
     watch: Watch,
+    phone: Weak<HandsetLink>,
 }
 
 /// Opens the source that `url` names and starts it.
@@ -117,6 +120,7 @@ pub fn open_address(address: SourceAddress, settings: &OpenSettings) -> Result<I
             start_secs,
             pace,
         } => crate::demo::open_demo(mask, pace, start_secs, address, settings),
+        SourceAddress::Phone(phone) => open_phone(*phone, settings),
     }
 }
 
@@ -132,6 +136,7 @@ impl Input {
             core: Arc::downgrade(core),
             flag: Arc::default(),
             watch,
+            phone: Weak::new(),
         };
         Input {
             video,
@@ -154,8 +159,19 @@ impl Input {
             video,
             audio,
             info,
-            handle: InputHandle { core, flag, watch },
+            handle: InputHandle {
+                core,
+                flag,
+                watch,
+                phone: Weak::new(),
+            },
         }
+    }
+
+    /// Lets its handle see the phone behind it.
+    pub(crate) fn of_phone(mut self, phone: Weak<HandsetLink>) -> Self {
+        self.handle.phone = phone;
+        self
     }
 
     /// A handle to watch and stop it.
@@ -188,8 +204,22 @@ impl InputHandle {
         self.watch.counters()
     }
 
+    /// How the source is, where it lives outside this process; `None` for others, and for one that was let go.
+    pub fn health(&self) -> Option<SourceHealth> {
+        self.phone.upgrade().map(|phone| phone.health())
+    }
+
     /// Takes the events that wait, oldest first.
     pub fn take_events(&self) -> Vec<IngestEvent> {
         self.watch.take_events()
+    }
+}
+
+impl std::fmt::Debug for InputHandle {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("InputHandle")
+            .field("watch", &self.watch)
+            .finish_non_exhaustive()
     }
 }

@@ -5,11 +5,15 @@
 //! file:///data/talk.mp4?pace=fast      test:bars?seconds=5      demo:presenter?mask=1
 //! ```
 
+mod phone;
+
 use std::path::PathBuf;
 
 use serde::Serialize;
 
 use crate::error::IngestError;
+
+pub use phone::PhoneAddress;
 
 /// Largest picture side that `test:` accepts, pixels.
 const MAX_TEST_SIDE_PX: u32 = 4096;
@@ -79,9 +83,11 @@ pub enum SourceAddress {
         /// `Live` unless the address says otherwise.
         pace: Pace,
     },
+    /// A tethered phone; always live.
+    Phone(Box<PhoneAddress>),
 }
 
-const KNOWN: [SchemeHelp; 3] = [
+const KNOWN: [SchemeHelp; 4] = [
     SchemeHelp {
         scheme: "file",
         form: "file:///path or file:path ?pace=paced|fast &start=seconds",
@@ -96,6 +102,11 @@ const KNOWN: [SchemeHelp; 3] = [
         scheme: "demo",
         form: "demo:presenter ?mask=1 &pace=live|paced|fast &start=seconds",
         help: "the embedded presenter, whose smile is known; mask=1 covers the face",
+    },
+    SchemeHelp {
+        scheme: "android",
+        form: "android://device or android://SERIAL ?source=camera|display|none &audio=mic|playback|output|none &facing=front|back|external &size=1280x720 &fps=30",
+        help: "a phone with USB debugging, through adb: its camera or screen, its microphone or what it plays",
     },
 ];
 
@@ -114,6 +125,7 @@ impl SourceAddress {
             "file" => parse_file(url, place, query),
             "test" => parse_test(url, place, query),
             "demo" => parse_demo(url, place, query),
+            "android" => phone::parse_phone(url, place, query),
             _ => Err(IngestError::UnknownScheme {
                 scheme,
                 known: KNOWN.to_vec(),
@@ -127,6 +139,7 @@ impl SourceAddress {
             SourceAddress::File { pace, .. }
             | SourceAddress::Test { pace, .. }
             | SourceAddress::Demo { pace, .. } => *pace,
+            SourceAddress::Phone(_) => Pace::Live,
         }
     }
 
@@ -136,6 +149,7 @@ impl SourceAddress {
             SourceAddress::File { start_secs, .. }
             | SourceAddress::Test { start_secs, .. }
             | SourceAddress::Demo { start_secs, .. } => *start_secs,
+            SourceAddress::Phone(phone) => phone.start_secs,
         }
     }
 
@@ -151,6 +165,7 @@ impl SourceAddress {
             SourceAddress::File { start_secs, .. }
             | SourceAddress::Test { start_secs, .. }
             | SourceAddress::Demo { start_secs, .. } => *start_secs = secs,
+            SourceAddress::Phone(phone) => phone.start_secs = secs,
         }
         self
     }

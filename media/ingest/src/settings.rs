@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use lsie_device::Device;
+use lsie_handset::scrcpy::JarSearch;
 
 use crate::scheme::Pace;
 
@@ -27,6 +28,52 @@ impl MediaAnchor {
         let since_ns = i128::from(host_time_ns) - i128::from(self.host_time_ns);
         let pts_ns = i128::from(self.pts_ns) + since_ns;
         pts_ns.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64
+    }
+}
+
+/// Where phones are reached, for addresses that do not say it.
+#[derive(Debug, Clone)]
+pub struct PhoneSettings {
+    /// Port of the adb server on this machine.
+    pub adb_port: u16,
+    /// Program that starts the adb server when the port refuses; `None` leaves that to the operator.
+    pub adb_program: Option<PathBuf>,
+    /// Where the scrcpy server is looked for.
+    pub jar: JarSearch,
+}
+
+impl PhoneSettings {
+    /// As the configuration has it; empty texts are what is not set. A version that is none is said in the log and left
+    /// out, so that an unknown server file is refused when it is needed.
+    pub fn configured(adb_port: u16, adb: &str, scrcpy_server: &str, scrcpy_version: &str) -> Self {
+        let path = |text: &str| (!text.is_empty()).then(|| PathBuf::from(text));
+        let stated_version = match scrcpy_version.parse() {
+            _ if scrcpy_version.is_empty() => None,
+            Ok(version) => Some(version),
+            Err(error) => {
+                tracing::error!(%error, "device.scrcpy_version is left out");
+                None
+            }
+        };
+        PhoneSettings {
+            adb_port,
+            adb_program: path(adb),
+            jar: JarSearch {
+                configured: path(scrcpy_server),
+                stated_version,
+                ..JarSearch::default()
+            },
+        }
+    }
+}
+
+impl Default for PhoneSettings {
+    fn default() -> Self {
+        PhoneSettings {
+            adb_port: lsie_handset::adb::DEFAULT_PORT,
+            adb_program: Some("adb".into()),
+            jar: JarSearch::default(),
+        }
     }
 }
 
@@ -57,6 +104,8 @@ pub struct OpenSettings {
     pub wants_video: bool,
     /// Whether the sound is wanted. Default true.
     pub wants_audio: bool,
+    /// Where phones are reached.
+    pub phones: PhoneSettings,
     /// Told about slow preparations, on the opener's thread.
     pub progress: Option<ProgressFn>,
 }
@@ -72,6 +121,7 @@ impl OpenSettings {
             anchor: None,
             wants_video: true,
             wants_audio: true,
+            phones: PhoneSettings::default(),
             progress: None,
         }
     }
@@ -93,6 +143,7 @@ impl fmt::Debug for OpenSettings {
             .field("anchor", &self.anchor)
             .field("wants_video", &self.wants_video)
             .field("wants_audio", &self.wants_audio)
+            .field("phones", &self.phones)
             .finish_non_exhaustive()
     }
 }

@@ -63,6 +63,17 @@ pub enum IngestEvent {
         /// Where its last stream ended, nanoseconds.
         reached_pts_ns: i64,
     },
+    /// A phone's session changed its state.
+    SourceChanged {
+        /// Its state now, for example `streaming` or `unauthorized`.
+        state: &'static str,
+        /// Why the state before ended, where something ended it.
+        cause: Option<&'static str>,
+        /// What the operator can do; empty when nothing has to be done.
+        hint: &'static str,
+    },
+    /// A phone's clock stepped; its times before and behind do not compare.
+    ClockStepped,
     /// An element warned; the source goes on.
     Warning {
         /// The element.
@@ -113,6 +124,16 @@ pub struct IngestCounters {
     pub blocks: u64,
     /// Jumps in the media time of the sound.
     pub sound_gaps: u64,
+    /// Frames of a phone that arrived more than 250 ms after their capture: decoded and left out.
+    pub frames_stale: u64,
+    /// Access units and blocks of a phone that stand at their arrival because no clock mapped.
+    pub times_unmapped: u64,
+    /// Steps of a phone's clock.
+    pub clock_steps: u64,
+    /// Blocks that were made a sample longer or shorter to follow the clock.
+    pub sound_slips: u64,
+    /// Blocks of a phone left out because they would stand before sound that was given already.
+    pub sound_overlaps: u64,
     /// Warnings of elements.
     pub warnings: u64,
     /// Events dropped because nobody read them.
@@ -166,6 +187,11 @@ counters!(
     decoder_restarts,
     blocks,
     sound_gaps,
+    frames_stale,
+    times_unmapped,
+    clock_steps,
+    sound_slips,
+    sound_overlaps,
     warnings,
     events_dropped;
     maxima: lag_max_ns

@@ -48,10 +48,7 @@ mod parts;
 mod pcm;
 mod window;
 
-pub use clock::{
-    ClockMap, DriftEstimator, DriftPoll, DriftState, ForeignClock, ForeignEvent, PingSample,
-    SessionClock,
-};
+pub use clock::{DriftEstimator, DriftPoll, DriftState, SessionClock};
 pub use error::SegmentError;
 pub use gap::{Gap, GapLog, GapReason, MAX_GAPS_PER_WINDOW};
 pub use observe::{Cursor, Fresh, Observation, ObservationCounters, ObservationRing};

@@ -128,6 +128,9 @@ pub struct LiveReadback {
     pub epoch_utc: Option<UtcMicros>,
     /// State of the source.
     pub source_state: String,
+    /// How the source is and how its clock stands, where it says so itself, as a phone does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<crate::link::SourceReport>,
     /// Newest visual and voice state.
     pub visual: Option<VisualTick>,
     /// State of the running encounter.
@@ -197,6 +200,9 @@ pub struct EngineStatus {
     pub counters: crate::link::EngineCounters,
     /// Access unit to observation, milliseconds: median and 95th percentile.
     pub observation_latency_ms: Option<(f32, f32)>,
+    /// How the source of the open session is, where it says so itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<crate::link::SourceReport>,
 }
 
 /// Type of a state event.

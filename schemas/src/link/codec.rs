@@ -117,6 +117,7 @@ mod tests {
             counters: crate::link::EngineCounters::default(),
             observation_latency_ms: None,
             source_state: super::super::Text::cut("playing"),
+            source: None,
         };
         beat.calibration.ratio_sum = f64::NAN;
         let mut decoder = FrameDecoder::default();

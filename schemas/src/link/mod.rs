@@ -17,6 +17,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::config::DeviceConfig;
 use crate::contract::{AcousticMetrics, Au12Observation};
 use crate::id::SegmentId;
 use crate::observation::{CalibrationState, NullReason, VisualTick};
@@ -79,6 +80,9 @@ pub struct ServerHello {
     pub cache_dir: String,
     /// Requested compute device (`auto`, `cpu`).
     pub device: String,
+    /// Where phones are reached.
+    #[serde(default)]
+    pub phones: DeviceConfig,
 }
 
 /// Order to open a source.
@@ -285,6 +289,37 @@ pub struct EngineHeartbeat {
     pub observation_latency_ms: Option<(f32, f32)>,
     /// State of the source: a stable code such as `playing`, `recovering`.
     pub source_state: Text<64>,
+    /// How the source is, where it lives outside the engine and says so, as a phone does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Box<SourceReport>>,
+}
+
+/// How a source outside the engine is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SourceReport {
+    /// `unknown`, `recovering`, `degraded`, `error` or `ok`.
+    pub state: Text<16>,
+    /// Where it is and why.
+    pub detail: Text<128>,
+    /// What the operator can do; empty when nothing has to be done.
+    pub hint: Text<256>,
+    /// Its clock, where it has one of its own.
+    pub clock: Option<SourceClockReport>,
+}
+
+/// How a source's clock stands against the host's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SourceClockReport {
+    /// What maps it: `good`, `one_way`, `holdover` or `none`.
+    pub state: Text<16>,
+    /// The host's wall clock minus the source's, seconds; `None` when it was not asked for 300 s.
+    pub offset_s: Option<f64>,
+    /// Its rate against the host's, millionths; positive runs fast.
+    pub drift_ppm: Option<f64>,
+    /// Error bound of its times, milliseconds.
+    pub uncertainty_ms: Option<f64>,
+    /// Least round trip of the last minute, milliseconds.
+    pub round_trip_ms: Option<f64>,
 }
 
 /// Answer to [`StartSession`].

@@ -54,5 +54,20 @@ pub(crate) async fn prometheus(State(supervisor): State<Supervisor>) -> Result<R
             "lsie_observation_latency_ms{{quantile=\"0.95\"}} {p95}"
         );
     }
+    if let Some(clock) = status.engine.source.and_then(|source| source.clock) {
+        let gauges = [
+            ("offset_seconds", clock.offset_s),
+            ("drift_ppm", clock.drift_ppm),
+            ("uncertainty_ms", clock.uncertainty_ms),
+            ("round_trip_ms", clock.round_trip_ms),
+        ];
+        for (name, value) in gauges {
+            let Some(value) = value else { continue };
+            let _ = writeln!(
+                text,
+                "# TYPE lsie_source_clock_{name} gauge\nlsie_source_clock_{name} {value}"
+            );
+        }
+    }
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
 }

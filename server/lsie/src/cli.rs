@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use lsie_handset::scrcpy::ServerVersion;
 use uuid::Uuid;
 
 /// Live Stream Inference Engine: measures a live streamer's face and voice, tries greetings, learns which one works.
@@ -92,6 +93,9 @@ pub(crate) enum Command {
     /// Semantic scoring: does an utterance do what a rule asks for?
     #[command(subcommand, arg_required_else_help = true)]
     Semantics(Semantics),
+    /// Phones: what is attached, what is wrong, what to do about it.
+    #[command(subcommand, arg_required_else_help = true)]
+    Device(Device),
     /// The media process as the server sees it.
     #[command(subcommand, arg_required_else_help = true)]
     EngineControl(EngineControl),
@@ -379,4 +383,28 @@ pub(crate) enum DecidingScorer {
     CrossEncoder,
     /// Compares the vectors of both texts.
     SentenceEmbedding,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Device {
+    /// Every attached phone and its state.
+    List(DeviceArgs),
+    /// What phones need: adb, its server, an accepted key, a scrcpy server.
+    Doctor(DeviceArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DeviceArgs {
+    /// Port of the adb server on this machine; else `device.adb_port` of the configuration.
+    #[arg(long, env = "ANDROID_ADB_SERVER_PORT", value_name = "PORT")]
+    pub(crate) adb_port: Option<u16>,
+    /// adb program, which is run only when no server answers on the port; else `device.adb`.
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) adb: Option<PathBuf>,
+    /// scrcpy server to use; else `device.scrcpy_server`, else the usual places.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) scrcpy_server: Option<PathBuf>,
+    /// Version of that scrcpy server, needed when its content is no known release; else `device.scrcpy_version`.
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) scrcpy_version: Option<ServerVersion>,
 }

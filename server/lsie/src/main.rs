@@ -70,6 +70,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
         }
         Command::Config { example } => commands::config(&layered, out, example)?,
         Command::Doctor => commands::doctor(&config, out)?,
+        Command::Device(command) => commands::device(command, &config.device, out)?,
         #[cfg(feature = "media")]
         Command::Models(command) => return models_command(&config, command, out),
         #[cfg(feature = "media")]

@@ -155,6 +155,7 @@ fn supervisor_settings(config: &Config) -> Result<SupervisorSettings> {
                 build_id: build_id(),
                 cache_dir: cache_dir.display().to_string(),
                 device: config.engine.device.clone(),
+                phones: config.device.clone(),
             },
         },
         engine_config: config.engine.clone(),

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use lsie_analytics::bandit::Decision;
 use lsie_schemas::contract::{Au12Observation, StimulusDefinition};
-use lsie_schemas::link::{GapNote, SegmentMessage, SessionStarted};
+use lsie_schemas::link::{GapNote, SegmentMessage, SessionStarted, SourceReport};
 use lsie_schemas::observation::{CalibrationState, VisualTick};
 use lsie_schemas::time::UtcMicros;
 use lsie_store::PhysiologyRecord;
@@ -151,6 +151,8 @@ pub(crate) struct LiveSession {
     pub visual: Option<VisualTick>,
     /// State of the source: stable code.
     pub source_state: String,
+    /// How the source is, where it says so itself.
+    pub source: Option<SourceReport>,
     /// Why the session is about to end, once it is.
     pub ending: Option<String>,
     /// The action that ended it, when it was the operator's.
@@ -203,6 +205,7 @@ impl LiveSession {
             opened: None,
             visual: None,
             source_state: "opening".to_owned(),
+            source: None,
             ending: None,
             ending_action: None,
             planned: Vec::new(),

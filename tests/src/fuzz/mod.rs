@@ -16,6 +16,7 @@
 
 mod change;
 mod contracts;
+mod handset;
 mod safetensors;
 mod seeds;
 mod tflite;
@@ -40,6 +41,7 @@ use serde_json::{Value, json};
 
 pub use change::Changes;
 pub use contracts::{contracts, typed_contracts};
+pub use handset::{adb_answers, adb_devices, phone_streams, shell_and_sync};
 pub use seeds::seeds;
 pub use words::{gray_band, live_outcomes};
 
@@ -48,6 +50,8 @@ pub type Body = fn(&[u8]);
 
 /// Every target: its name, which is that of its corpus folder and of its `cargo fuzz` target, and its body.
 pub const TARGETS: &[(&str, Body)] = &[
+    ("adb_answers", adb_answers),
+    ("adb_devices", adb_devices),
     ("api_bodies", api_bodies),
     ("bundle", signed_bundle),
     ("config", config),
@@ -57,9 +61,11 @@ pub const TARGETS: &[(&str, Body)] = &[
     ("link", link),
     ("live_outcomes", live_outcomes),
     ("model_manifest", model_manifest),
+    ("phone_streams", phone_streams),
     ("pipeline", pipeline),
     ("privacy", perimeter),
     ("safetensors", safetensors),
+    ("shell_and_sync", shell_and_sync),
     ("source_address", source_address),
     ("tflite", tflite),
     ("time_and_numbers", time_and_numbers),

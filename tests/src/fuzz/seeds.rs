@@ -25,6 +25,8 @@ type Seeds = Vec<(String, Vec<u8>)>;
 /// Seeds of a target; an unknown target has none.
 pub fn seeds(target: &str) -> Result<Seeds> {
     Ok(match target {
+        "adb_answers" => bytes(&ADB_ANSWERS),
+        "adb_devices" => texts(&ADB_DEVICES),
         "api_bodies" => texts(&API_BODIES),
         "bundle" => cases("identity", "bundle_verify", "bundle")?,
         "config" => texts(&[
@@ -44,15 +46,75 @@ pub fn seeds(target: &str) -> Result<Seeds> {
         "link" => link()?,
         "live_outcomes" => texts(&OUTCOMES),
         "model_manifest" => texts(&[("one.toml", MANIFEST)]),
+        "phone_streams" => phone_streams(),
         "pipeline" => texts(&PIPELINES),
         "privacy" => cases("privacy", "inspect", "json")?,
         "safetensors" => safetensors(),
+        "shell_and_sync" => bytes(&SHELL_AND_SYNC),
         "source_address" => texts(&ADDRESSES),
         "tflite" => tflite(),
         "time_and_numbers" => texts(&TIMES),
         "word_pieces" => texts(&WORDS),
         _ => Vec::new(),
     })
+}
+
+const ADB_ANSWERS: [(&str, &[u8]); 3] = [
+    ("okay.bin", b"OKAY000cab\tdevice\n12"),
+    ("fail.bin", b"FAIL0006closed"),
+    ("blocks.bin", b"00000003abc0001x"),
+];
+
+const ADB_DEVICES: [(&str, &str); 3] = [
+    (
+        "short.txt",
+        "R58M\tdevice\nab\tno permissions (user in plugdev group?); see\n",
+    ),
+    (
+        "long.txt",
+        "emulator-5580 device product:sim model:LSIE_Sim device:sim transport_id:7\n127.0.0.1:5555 offline transport_id:3\n",
+    ),
+    (
+        "states.txt",
+        "a\tunauthorized\nb\trecovery\nc\tauthorizing\n",
+    ),
+];
+
+const SHELL_AND_SYNC: [(&str, &[u8]); 3] = [
+    (
+        "shell.bin",
+        b"\x01\x05\0\0\x004242\n\x02\x01\0\0\0!\x03\x01\0\0\0\0",
+    ),
+    ("sync.bin", b"FAIL\x08\0\0\0no space"),
+    (
+        "control.bin",
+        b"\0\0\0\0\x03abc\x01\0\0\0\0\0\0\0\x01\x02\0\x01\0\x01x",
+    ),
+];
+
+/// Starts of streams: the first byte tells dialect, kind and place (see the target).
+fn phone_streams() -> Seeds {
+    let mut video = vec![0; 65];
+    video.extend(b"h264\x80\0\0\0\0\0\x01\x40\0\0\0\xb4");
+    video.extend(b"\x40\0\0\0\0\0\0\0\0\0\0\x05\0\0\x01\x67\x42");
+    video.extend(b"\x20\0\0\0\0\0\0\x07\0\0\0\x04\0\0\x01\x65");
+    let audio = b"\0raw\0\0\0\0\0\0\x03\xe8\0\0\0\x04abcd".to_vec();
+    let mut older = b"h264\0\0\x01\x40\0\0\0\xb4".to_vec();
+    older.extend(b"\x40\0\0\0\0\0\0\x07\0\0\0\x04\0\0\x01\x65");
+    let seeds = [
+        (0b101, "b.bin", video),
+        (0b011, "sound.bin", audio),
+        (0b000, "a.bin", older),
+    ];
+    let headed = |(head, name, stream): (u8, &str, Vec<u8>)| {
+        (name.to_owned(), [vec![head], stream].concat())
+    };
+    seeds.into_iter().map(headed).collect()
+}
+
+fn bytes(seeds: &[(&str, &[u8])]) -> Seeds {
+    let owned = |(name, bytes): &(&str, &[u8])| ((*name).to_owned(), bytes.to_vec());
+    seeds.iter().map(owned).collect()
 }
 
 const PIPELINES: [(&str, &str); 4] = [
@@ -144,7 +206,11 @@ const WORDS: [(&str, &str); 4] = [
     ("vocabulary.txt", super::safetensors::VOCABULARY),
 ];
 
-const ADDRESSES: [(&str, &str); 5] = [
+const ADDRESSES: [(&str, &str); 6] = [
+    (
+        "phone.txt",
+        "android://192.168.1.7:5555?source=display&audio=playback&size=720x1280&server_version=4.1",
+    ),
     (
         "file.txt",
         "file:///data/talk%20one.mp4?pace=fast&start=2.5",
@@ -235,6 +301,7 @@ fn link() -> Result<Seeds> {
         build_id: "b".into(),
         cache_dir: "c".into(),
         device: "auto".into(),
+        phones: lsie_schemas::config::DeviceConfig::default(),
     }))?;
     let start = encode_frame(&ServerMessage::Start(Box::new(StartSession {
         session_id: Uuid::nil(),

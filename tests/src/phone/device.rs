@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use super::clock::PhoneClock;
+use super::film::Film;
 use super::transport::{Link, Pipe, lock, spawn};
 
 /// What the phone is.
@@ -34,6 +35,10 @@ pub struct PhoneSettings {
     pub is_boottime: bool,
     /// What a push is refused with.
     pub refuses_files: Option<String>,
+    /// What the camera sees while the phone lies on its side; else a committed clip.
+    pub film: Option<Arc<Film>>,
+    /// What the microphone hears, looped: signed 16-bit samples, 2 channels, 48 kHz, little endian; else a constant.
+    pub sound: Option<Arc<[u8]>>,
 }
 
 impl PhoneSettings {
@@ -56,6 +61,8 @@ impl PhoneSettings {
             late_socket: Duration::ZERO,
             is_boottime: false,
             refuses_files: None,
+            film: None,
+            sound: None,
         }
     }
 }

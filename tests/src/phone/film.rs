@@ -1,8 +1,8 @@
-//! What the phone's camera sees: the access units of a committed clip, looped.
+//! What the phone's camera sees: the access units of a clip, looped.
 
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 /// One access unit or its parameter sets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,10 +29,43 @@ pub struct Film {
 impl Film {
     /// The committed clip of this size.
     pub fn committed(width: u32, height: u32) -> Result<Self> {
-        let name = format!("fixtures/handset/ball-{width}x{height}.h264");
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
-        let bytes = std::fs::read(&path).with_context(|| path.display().to_string())?;
-        let units = cut(&bytes);
+        let bytes: &[u8] = match (width, height) {
+            (320, 180) => include_bytes!("../../fixtures/handset/ball-320x180.h264"),
+            (180, 320) => include_bytes!("../../fixtures/handset/ball-180x320.h264"),
+            _ => bail!("no clip of {width}x{height} is committed"),
+        };
+        Self::of(width, height, bytes)
+    }
+
+    /// The demo presenter as the demo's cache file holds it: a magic word, a version, a count, then units, each with a mark
+    /// and its length in front.
+    pub fn presenter(path: &Path) -> Result<Self> {
+        let file = std::fs::read(path).with_context(|| path.display().to_string())?;
+        let mut rest = file.strip_prefix(b"LSIEDEMO").context("no demo file")?;
+        let mut number = |bytes: usize| -> Result<Vec<u8>> {
+            let (head, tail) = rest.split_at_checked(bytes).context("it is cut short")?;
+            rest = tail;
+            Ok(head.to_vec())
+        };
+        let word = |bytes: Vec<u8>| {
+            bytes
+                .iter()
+                .rev()
+                .fold(0, |sum, byte| sum << 8 | usize::from(*byte))
+        };
+        number(4)?;
+        let count = word(number(4)?);
+        let mut stream = Vec::new();
+        for _ in 0..count {
+            number(1)?;
+            let length = word(number(4)?);
+            stream.extend(number(length)?);
+        }
+        Self::of(1280, 720, &stream)
+    }
+
+    fn of(width: u32, height: u32, stream: &[u8]) -> Result<Self> {
+        let units = cut(stream);
         ensure!(units.first().is_some_and(|unit| unit.is_config));
         ensure!(units.iter().any(|unit| unit.is_key));
         Ok(Self {

@@ -202,10 +202,11 @@ impl Server {
 
     fn video(&self, pipe: &Pipe) -> io::Result<()> {
         let films = [Film::committed(320, 180), Film::committed(180, 320)];
-        let [Ok(landscape), Ok(portrait)] = films else {
+        let [Ok(ball), Ok(portrait)] = films else {
             return Err(io::Error::other("the clips are missing"));
         };
-        let (mut film, mut other) = (&landscape, &portrait);
+        let seen = self.phone.settings().film.as_deref();
+        let (mut film, mut other) = (seen.unwrap_or(&ball), &portrait);
         self.head(pipe, film)?;
         let (config_bit, key_bit) = if self.is_b { (62, 61) } else { (63, 62) };
         let (mut place, mut due_ns) = (0, self.phone.host_ns());
@@ -301,13 +302,19 @@ impl Server {
             return Ok(());
         }
         let mut due_ns = self.phone.host_ns();
-        let block = vec![1; BLOCK_BYTES as usize];
+        let constant = vec![1; BLOCK_BYTES as usize];
+        let heard = self.phone.settings().sound.as_deref();
+        let mut blocks = heard.map(|heard| heard.chunks_exact(BLOCK_BYTES as usize).cycle());
         while !self.is_over() {
+            let block = blocks
+                .as_mut()
+                .and_then(Iterator::next)
+                .unwrap_or(&constant);
             self.wait_until(due_ns + BLOCK_NS);
             if !self.phone.state().rests.audio {
                 let pts_us = self.phone.clock().monotonic_ns(due_ns) / 1000;
                 pipe.write(&header(pts_us as u64, BLOCK_BYTES))?;
-                pipe.write(&block)?;
+                pipe.write(block)?;
             }
             due_ns += BLOCK_NS;
         }

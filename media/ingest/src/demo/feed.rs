@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::demo::clip::{Clip, frame_at, frame_pts_ns};
 use crate::error::IngestError;
 use crate::gst::decoder::{AccessUnitDecoder, Pushed};
-use crate::gst::video::PaceClock;
+use crate::gst::video::{Feed, PaceClock};
 use crate::pull::host_time_ns;
 use crate::scheme::Pace;
 
@@ -56,9 +56,10 @@ impl Feeder {
             thread: Some(thread),
         })
     }
+}
 
-    /// Lets the thread end at its next look; does not wait for it.
-    pub(crate) fn ask_to_stop(&self) {
+impl Feed for Feeder {
+    fn ask_to_stop(&self) {
         self.ended.store(true, Ordering::Release);
     }
 }

@@ -146,6 +146,15 @@ impl AccessUnitDecoder {
     ///
     /// A decoder that fails is started again, at most twice a second, and goes on at the next key frame.
     pub fn push(&mut self, unit: &AccessUnit) -> Result<Pushed, IngestError> {
+        self.push_captured(unit, host_time_ns())
+    }
+
+    /// As [`AccessUnitDecoder::push`], for a unit whose time of capture on our monotonic clock is known; its frame gets it.
+    pub(crate) fn push_captured(
+        &mut self,
+        unit: &AccessUnit,
+        captured_ns: u64,
+    ) -> Result<Pushed, IngestError> {
         if self.core.is_stopped() {
             return Ok(Pushed::Stopped);
         }
@@ -182,7 +191,7 @@ impl AccessUnitDecoder {
                 buffer.set_flags(gst::BufferFlags::DELTA_UNIT);
             }
         }
-        self.stamps.pushed(pts_ns, host_time_ns());
+        self.stamps.pushed(pts_ns, captured_ns);
         self.watch.access_units(1);
         match self.source.push_buffer(buffer) {
             Ok(_) => Ok(Pushed::Accepted),

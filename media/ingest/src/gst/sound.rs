@@ -13,6 +13,7 @@ use crate::gst::core::{PipelineCore, abandon, pipeline_error};
 use crate::gst::ending::Ending;
 use crate::gst::reblock::{Piece, Reblocker};
 use crate::gst::stamps::Stamps;
+use crate::handset::HandsetSound;
 use crate::pull::{LONGEST_PULL, PCM_RATE_HZ, PcmBlock, Pull, host_time_ns};
 use crate::scheme::Pace;
 use crate::watch::Watch;
@@ -29,6 +30,7 @@ pub struct AudioSource {
 enum Inner {
     Sink(Box<SinkSound>),
     Voice(VoicePlayer),
+    Phone(Box<HandsetSound>),
 }
 
 /// Sound that comes out of a pipeline.
@@ -85,6 +87,14 @@ impl AudioSource {
         }
     }
 
+    pub(crate) fn from_phone(sound: HandsetSound, pace: Pace, watch: Watch) -> Self {
+        AudioSource {
+            inner: Inner::Phone(Box::new(sound)),
+            pace,
+            watch,
+        }
+    }
+
     /// Waits at most `timeout` for the next block.
     ///
     /// Every block is given, in order, at most 20 ms each. Only a live source whose consumer is more than a second late
@@ -93,6 +103,7 @@ impl AudioSource {
         let pulled = match &mut self.inner {
             Inner::Sink(sound) => sound.next(timeout)?,
             Inner::Voice(voice) => voice.next(timeout),
+            Inner::Phone(sound) => sound.next(timeout)?,
         };
         if matches!(pulled, Pull::Item(_)) {
             self.watch.blocks(1);
@@ -110,6 +121,7 @@ impl AudioSource {
         match &mut self.inner {
             Inner::Sink(sound) => sound.release(),
             Inner::Voice(voice) => voice.release(),
+            Inner::Phone(sound) => sound.release(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The pull side of every picture source.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use gstreamer as gst;
@@ -10,7 +10,6 @@ use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
 use lsie_device::Frame;
 
-use crate::demo::feed::Feeder;
 use crate::error::IngestError;
 use crate::gst::cadence::Cadence;
 use crate::gst::complaints;
@@ -49,6 +48,17 @@ impl PaceClock {
     }
 }
 
+/// Whoever pushes access units into a source's decoder from a thread of its own, which ends when this is dropped.
+pub(crate) trait Feed: Send {
+    /// Lets the thread end at its next look; does not wait for it.
+    fn ask_to_stop(&self);
+
+    /// Why nothing will come any more, if so.
+    fn fault(&self) -> Option<IngestError> {
+        None
+    }
+}
+
 /// A source of frames, pulled by one thread. Dropping it ends its decoding.
 pub struct VideoSource {
     pub(crate) sink: gst_app::AppSink,
@@ -73,7 +83,9 @@ pub struct VideoSource {
     cadence: Option<Cadence>,
     /// What a file promised about its end.
     ending: Option<Arc<Ending>>,
-    feeder: Option<Feeder>,
+    feeder: Option<Box<dyn Feed>>,
+    /// Frames up to this media time are decoded and left out.
+    stale_ns: Option<Arc<AtomicI64>>,
     over: bool,
 }
 
@@ -107,6 +119,7 @@ impl VideoSource {
             cadence: None,
             ending: None,
             feeder: None,
+            stale_ns: None,
             over: false,
         }
     }
@@ -140,8 +153,14 @@ impl VideoSource {
         self
     }
 
-    pub(crate) fn fed_by(mut self, feeder: Feeder) -> Self {
-        self.feeder = Some(feeder);
+    pub(crate) fn fed_by(mut self, feeder: impl Feed + 'static) -> Self {
+        self.feeder = Some(Box::new(feeder));
+        self
+    }
+
+    /// Leaves out frames up to a media time that somebody moves.
+    pub(crate) fn leaving_out(mut self, stale_ns: Arc<AtomicI64>) -> Self {
+        self.stale_ns = Some(stale_ns);
         self
     }
 
@@ -214,6 +233,10 @@ impl VideoSource {
             self.over = true;
             return Err(fault);
         }
+        if let Some(fault) = self.feeder.as_ref().and_then(|feeder| feeder.fault()) {
+            self.over = true;
+            return Err(fault);
+        }
         if self.core.input_ended() && self.sink.is_eos() {
             self.over = true;
             self.stamps.flush();
@@ -236,6 +259,15 @@ impl VideoSource {
         let buffer_pts = sample.buffer().and_then(gst::BufferRef::pts);
         let pts_ns = self.media_time(&sample, buffer_pts);
         if pts_ns < self.start_pts_ns {
+            self.last_pts_ns = Some(pts_ns);
+            return Ok(None);
+        }
+        if self
+            .stale_ns
+            .as_ref()
+            .is_some_and(|stale| pts_ns <= stale.load(Ordering::Acquire))
+        {
+            self.watch.frames_stale(1);
             self.last_pts_ns = Some(pts_ns);
             return Ok(None);
         }

@@ -1,9 +1,8 @@
-//! Clocks: media time to UTC, and foreign clocks to ours with a stated uncertainty.
+//! Clocks: media time to UTC, and the older system's drift value. A phone's clock is mapped where its pings are, in
+//! `lsie-handset`.
 
 mod drift;
-mod foreign;
 mod session;
 
 pub use drift::{DriftEstimator, DriftPoll, DriftState};
-pub use foreign::{ClockMap, ForeignClock, ForeignEvent, PingSample};
 pub use session::SessionClock;

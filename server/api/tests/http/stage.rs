@@ -65,6 +65,7 @@ fn engine_entry() {
         counters: EngineCounters::default(),
         observation_latency_ms: None,
         source_state: Text::cut("idle"),
+        source: None,
     };
     std::thread::Builder::new()
         .name("pulse".into())
@@ -267,6 +268,7 @@ fn settings(engine: Engine) -> SupervisorSettings {
         build_id: BUILD.into(),
         cache_dir: String::new(),
         device: "cpu".into(),
+        phones: lsie_schemas::config::DeviceConfig::default(),
     };
     SupervisorSettings {
         engine: EngineSettings {

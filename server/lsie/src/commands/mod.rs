@@ -2,6 +2,7 @@
 
 #[cfg(feature = "media")]
 mod analyze;
+mod device;
 mod doctor;
 mod experiments;
 mod live;
@@ -15,6 +16,7 @@ mod state;
 
 #[cfg(feature = "media")]
 pub(crate) use analyze::analyze;
+pub(crate) use device::device;
 pub(crate) use doctor::{config, doctor};
 pub(crate) use experiments::experiments;
 pub(crate) use live::{live_session, stimulus};

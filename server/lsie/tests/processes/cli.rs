@@ -92,6 +92,27 @@ fn exit_codes_tell_done_failed_and_wrong_line_apart() {
 }
 
 #[test]
+fn without_adb_the_phone_commands_say_what_to_do() {
+    let holder = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = holder.local_addr().unwrap().port().to_string();
+    drop(holder);
+    let line = ["--adb-port", &port, "--adb", "/nonexistent/adb"];
+    let listed = run(&[&["device", "list"], line.as_slice()].concat());
+    assert_eq!(listed.status.code(), Some(1));
+    assert!(
+        words(&listed).1.contains("apt-get install adb"),
+        "{listed:?}"
+    );
+    let looked = run(&[&["device", "doctor", "--json"], line.as_slice()].concat());
+    let findings: Value = serde_json::from_slice(&looked.stdout).unwrap();
+    let subject = |at: usize| findings[at]["subject"].as_str().map(str::to_owned);
+    assert_eq!(subject(0).as_deref(), Some("adb program"));
+    assert_eq!(subject(1).as_deref(), Some("adb server"));
+    assert_eq!(findings[1]["is_ok"], false);
+    assert!(findings[1]["next_step"].is_string());
+}
+
+#[test]
 fn a_reader_that_goes_away_is_no_failure() {
     let mut child = lsie()
         .args(["config", "--json"])

@@ -25,6 +25,7 @@ mod engine_killed_mid_session;
 mod engine_killed_six_times;
 mod first_light;
 mod media_files;
+mod phones;
 mod pipelines;
 mod privacy_canary;
 mod replay;

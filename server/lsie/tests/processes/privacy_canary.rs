@@ -429,6 +429,7 @@ impl DirectEngine {
             build_id,
             cache_dir: cache_dir().display().to_string(),
             device: "auto".to_owned(),
+            phones: lsie_schemas::config::DeviceConfig::default(),
         }));
         engine
     }

@@ -3,7 +3,7 @@
 use lsie_schemas::api::{AlertKind, EventType, Severity};
 use lsie_schemas::link::{
     EngineHeartbeat, EngineHello, EngineMessage, GapNote, SegmentKind, SegmentMessage,
-    SessionStarted,
+    SessionStarted, SourceReport,
 };
 use lsie_schemas::observation::{NullReason, VisualTick};
 use lsie_schemas::time::UtcMicros;
@@ -108,16 +108,26 @@ impl Actor {
         let Some(live) = self
             .live
             .as_mut()
-            .filter(|live| Some(live.id) == beat.session_id && live.opened.is_some())
+            .filter(|live| Some(live.id) == beat.session_id)
         else {
             return;
         };
+        // A phone tells what it waits for before its first picture.
+        let said = |report: &SourceReport| (report.state.to_string(), report.detail.to_string());
+        let has_news = live.source.as_ref().map(said) != beat.source.as_deref().map(said);
+        live.source = beat.source.map(|report| *report);
+        if live.opened.is_none() {
+            if has_news {
+                self.mark(&[EventType::Health, EventType::LiveSession]);
+            }
+            return;
+        }
         live.hear_media(beat.media_ns, now);
         if beat.calibration.ratio_sum.is_finite() {
             live.calibration = beat.calibration;
         }
         let is_calibrating = live.saved_calibration != live.calibration;
-        if live.source_state != beat.source_state.as_str() {
+        if has_news || live.source_state != beat.source_state.as_str() {
             beat.source_state
                 .as_str()
                 .clone_into(&mut live.source_state);

@@ -1,8 +1,10 @@
 //! Health: every required part with its state, and what a person can do about it. Unknown among them is at least degraded.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use lsie_schemas::api::{Health, HealthState, Subsystem};
+use lsie_schemas::link::SourceReport;
 use lsie_schemas::time::UtcMicros;
 
 use crate::snapshot::{EngineState, Snapshot};
@@ -155,6 +157,9 @@ fn source(snapshot: &Snapshot) -> Subsystem {
         );
         return part;
     };
+    if let Some(report) = &live.source {
+        return reported(&live.source_url, report);
+    }
     let state = match live.source_state.as_str() {
         "playing" => HealthState::Ok,
         "failed" => HealthState::Error,
@@ -167,6 +172,31 @@ fn source(snapshot: &Snapshot) -> Subsystem {
         state,
         Some(format!("{}: {}", live.source_url, live.source_state)),
     )
+}
+
+/// What a source says of itself, with its clock.
+fn reported(source_url: &str, report: &SourceReport) -> Subsystem {
+    let state = match report.state.as_str() {
+        "ok" => HealthState::Ok,
+        "degraded" => HealthState::Degraded,
+        "error" => HealthState::Error,
+        "recovering" => HealthState::Recovering,
+        _ => HealthState::Unknown,
+    };
+    let mut words = format!("{source_url}: {}", report.detail.as_str());
+    if let Some(clock) = &report.clock {
+        let _ = write!(words, "; clock {}", clock.state.as_str());
+        if let Some(ppm) = clock.drift_ppm {
+            let _ = write!(words, ", drift {ppm:+.1} ppm");
+        }
+        if let Some(bound_ms) = clock.uncertainty_ms {
+            let _ = write!(words, ", uncertainty {bound_ms:.2} ms");
+        }
+    }
+    let mut part = part("source", "Source", state, Some(words));
+    let hint = report.hint.as_str();
+    part.operator_action_hint = (!hint.is_empty()).then(|| hint.to_owned());
+    part
 }
 
 fn face(snapshot: &Snapshot) -> Subsystem {
@@ -185,7 +215,37 @@ fn face(snapshot: &Snapshot) -> Subsystem {
 
 #[cfg(test)]
 mod tests {
+    use lsie_schemas::link::{SourceClockReport, Text};
+
     use super::*;
+
+    #[test]
+    fn a_source_that_reports_is_shown_with_its_clock_and_what_to_do() {
+        let report = SourceReport {
+            state: Text::cut("recovering"),
+            detail: Text::cut("unauthorized"),
+            hint: Text::cut("unlock the phone"),
+            clock: Some(SourceClockReport {
+                state: Text::cut("good"),
+                offset_s: Some(1.5),
+                drift_ppm: Some(80.04),
+                uncertainty_ms: Some(0.4),
+                round_trip_ms: None,
+            }),
+        };
+        let part = reported("android://device", &report);
+        assert_eq!(part.state, HealthState::Recovering);
+        assert_eq!(
+            part.detail.as_deref(),
+            Some(
+                "android://device: unauthorized; clock good, drift +80.0 ppm, uncertainty 0.40 ms"
+            )
+        );
+        assert_eq!(
+            part.operator_action_hint.as_deref(),
+            Some("unlock the phone")
+        );
+    }
 
     fn parts(states: &[(&str, HealthState)]) -> Vec<Subsystem> {
         states

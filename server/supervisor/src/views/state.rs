@@ -39,6 +39,7 @@ pub(super) fn readback(
         source_url: row.source_url.clone(),
         epoch_utc: live.and_then(|live| live.epoch).or(row.epoch),
         source_state: live.map_or_else(|| "closed".to_owned(), |live| live.source_state.clone()),
+        source: live.and_then(|live| live.source.clone()),
         visual: live.and_then(|live| live.visual.clone()),
         encounter_state: open
             .map_or("awaiting_stimulus", |open| open.phase())
@@ -89,6 +90,7 @@ pub(super) fn status(counts: Counts, snapshot: &Snapshot, now: UtcMicros) -> Sta
             models: engine.models.clone(),
             counters: engine.counters.clone(),
             observation_latency_ms: engine.observation_latency_ms,
+            source: snapshot.live.as_ref().and_then(|live| live.source.clone()),
         },
         overall_state: health::view(snapshot, now).overall_state,
         session_id: snapshot.live.as_ref().map(|live| live.id),

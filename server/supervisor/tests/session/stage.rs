@@ -148,6 +148,7 @@ impl World {
                 build_id: BUILD.into(),
                 cache_dir: String::new(),
                 device: "cpu".into(),
+                phones: lsie_schemas::config::DeviceConfig::default(),
             },
         };
         let engine_config = EngineConfig {
@@ -526,6 +527,7 @@ pub(crate) fn heartbeat(session_id: Option<Uuid>, media_ns: i64, accepted: u32) 
         counters: lsie_schemas::link::EngineCounters::default(),
         observation_latency_ms: None,
         source_state: Text::cut("playing"),
+        source: None,
     }
 }
 

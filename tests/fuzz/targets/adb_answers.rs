@@ -1,0 +1,4 @@
+//! Searches target `adb_answers`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| lsie_tests::fuzz::run("adb_answers", data));
