@@ -10,7 +10,7 @@ use super::{RATE_HZ, unit_from_s16};
 
 const DX: f64 = 1.0 / RATE_HZ;
 /// Correlations of 0 that stand before the first shift.
-const BEFORE: usize = 2;
+const BEFORE: i64 = 2;
 
 /// Pulse times of a segment.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -192,7 +192,7 @@ fn best_match(samples: &[f64], at_s: f64, half_s: f64, from_s: f64, to_s: f64) -
     let last = index_of(at_s + half_s).round() as i64;
     let from = index_of(from_s - half_s).floor() as i64;
     let to = index_of(to_s - half_s).ceil() as i64;
-    let mut correlations = vec![0.0; BEFORE];
+    let mut correlations = vec![0.0; BEFORE as usize];
     match inner(samples, first, last, from, to) {
         Some((template, around)) => correlate(template, around, &mut correlations),
         None => {
@@ -211,7 +211,7 @@ fn best_match(samples: &[f64], at_s: f64, half_s: f64, from_s: f64, to_s: f64) -
     }
     let (k, [before, here, after]) = best?;
     let (offset, gain) = vertex(before, here, after);
-    let start = from + i64::try_from(k).unwrap_or(0) - BEFORE as i64;
+    let start = from + i64::try_from(k).unwrap_or(0) - BEFORE;
     let held = (start..=start + last - first).filter_map(|i| samples.get(usize::try_from(i).ok()?));
     Some(Match {
         time_s: at_s + ((start - first) as f64 + offset) * DX,
