@@ -13,6 +13,10 @@ What it does
 How to run it again
     python3.11 tests/record_landmarks.py            (needs pip, a package index and some 500 MB)
 
+    PYTHON tests/record_landmarks.py --print
+        measures the committed picture with the mediapipe that PYTHON has and prints the same numbers; nothing is
+        installed or written. tests/tests/landmark_parity.rs asks for this where LSIE_MEDIAPIPE_PYTHON names such a PYTHON.
+
 The committed numbers change only when the reference's version changes. The picture itself is
 media/ingest/assets/presenter.png; its hash is recorded beside the numbers, so that a comparison on
 another picture cannot pass by accident.
@@ -36,6 +40,9 @@ INSIDE = "LSIE_RECORDING_ENVIRONMENT"
 
 def main() -> None:
     """Makes the environment and runs this very file inside it."""
+    if sys.argv[1:] == ["--print"]:
+        show()
+        return
     if os.environ.get(INSIDE):
         record()
         return
@@ -46,9 +53,17 @@ def main() -> None:
         subprocess.run([python, __file__], check=True, env={**os.environ, INSIDE: "1"})
 
 
+def show() -> None:
+    """Measures the committed picture with the reference that is installed here."""
+    import numpy
+    from PIL import Image
+
+    picture = numpy.asarray(Image.open(PICTURE).convert("RGB"))
+    json.dump(measure(picture, PICTURE.name), sys.stdout)
+
+
 def record() -> None:
     """Measures with the reference and writes the numbers."""
-    import mediapipe
     import skimage
     from skimage import data, io
 
@@ -56,8 +71,17 @@ def record() -> None:
     committed = io.imread(PICTURE)
     if committed.shape != picture.shape or (committed != picture).any():
         sys.exit(f"{PICTURE} is not scikit-image's astronaut picture")
-    height, width, _ = picture.shape
+    numbers = measure(picture, f"scikit-image {skimage.__version__} data.astronaut(), NASA, public domain")
+    OUTPUT.parent.mkdir(parents=True, exist_ok=True)
+    OUTPUT.write_text(json.dumps(numbers, indent=1) + "\n", encoding="utf-8")
+    print(f"{OUTPUT.relative_to(ROOT)}: {len(numbers['landmarks'])} landmarks")
 
+
+def measure(picture, name: str) -> dict:
+    """What the reference says about a picture."""
+    import mediapipe
+
+    height, width, _ = picture.shape
     with mediapipe.solutions.face_mesh.FaceMesh(
         static_image_mode=True, max_num_faces=1, refine_landmarks=True, min_detection_confidence=0.5
     ) as mesh:
@@ -72,38 +96,28 @@ def record() -> None:
         detection = detector.process(picture).detections[0]
     box = detection.location_data.relative_bounding_box
     points = detection.location_data.relative_keypoints
-
-    OUTPUT.parent.mkdir(parents=True, exist_ok=True)
-    OUTPUT.write_text(
-        json.dumps(
-            {
-                "origin": "written by tests/record_landmarks.py",
-                "reference": f"mediapipe {mediapipe.__version__}, static mode, refined landmarks",
-                "picture": {
-                    "name": f"scikit-image {skimage.__version__} data.astronaut(), NASA, public domain",
-                    "width": width,
-                    "height": height,
-                    "rgb_sha256": hashlib.sha256(picture.tobytes()).hexdigest(),
-                },
-                "unit": "px of the picture; z in the same unit, relative to the head's centre",
-                "detection": {
-                    "score": detection.score[0],
-                    "box_x_y_width_height": [
-                        box.xmin * width,
-                        box.ymin * height,
-                        box.width * width,
-                        box.height * height,
-                    ],
-                    "key_points": [[p.x * width, p.y * height] for p in points],
-                },
-                "landmarks": landmarks,
-            },
-            indent=1,
-        )
-        + "\n",
-        encoding="utf-8",
-    )
-    print(f"{OUTPUT.relative_to(ROOT)}: {len(landmarks)} landmarks")
+    return {
+        "origin": "written by tests/record_landmarks.py",
+        "reference": f"mediapipe {mediapipe.__version__}, static mode, refined landmarks",
+        "picture": {
+            "name": name,
+            "width": width,
+            "height": height,
+            "rgb_sha256": hashlib.sha256(picture.tobytes()).hexdigest(),
+        },
+        "unit": "px of the picture; z in the same unit, relative to the head's centre",
+        "detection": {
+            "score": detection.score[0],
+            "box_x_y_width_height": [
+                box.xmin * width,
+                box.ymin * height,
+                box.width * width,
+                box.height * height,
+            ],
+            "key_points": [[p.x * width, p.y * height] for p in points],
+        },
+        "landmarks": landmarks,
+    }
 
 
 if __name__ == "__main__":
