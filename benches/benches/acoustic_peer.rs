@@ -131,7 +131,7 @@ fn ours(case: &mut Case, rounds: usize) -> Result<()> {
             Ok(())
         };
         stage("pitch", &mut || {
-            pitch = Some(Pitch::analyse(samples, Form::Fast))
+            pitch = Some(Pitch::analyse(samples, Form::Fast));
         })?;
         let pitch = pitch.context("no pitch")?;
         let mut pulses = Pulses::default();
@@ -243,7 +243,9 @@ fn add_sets(case: &mut Case, rounds: usize) {
             .peer
             .entry(name.to_owned())
             .or_insert_with(|| Series::new(name));
-        sums.into_iter().for_each(|sum| series.push(sum));
+        for sum in sums {
+            series.push(sum);
+        }
     }
 }
 

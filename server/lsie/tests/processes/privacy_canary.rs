@@ -8,7 +8,8 @@ use std::os::unix::fs::FileExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -137,7 +138,7 @@ fn request(server: &Server, path: &str) -> TcpStream {
 
 /// A reader of the event stream that keeps every byte.
 struct Tap {
-    stop: Sender<()>,
+    is_over: Arc<AtomicBool>,
     reader: JoinHandle<Vec<u8>>,
 }
 
@@ -147,17 +148,18 @@ impl Tap {
         stream
             .set_read_timeout(Some(Duration::from_millis(100)))
             .unwrap();
-        let (stop, stopped) = channel();
+        let is_over = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&is_over);
         let reader = std::thread::Builder::new()
             .name("events".into())
-            .spawn(move || Self::read(stream, &stopped))
+            .spawn(move || Self::read(stream, &told))
             .unwrap();
-        Self { stop, reader }
+        Self { is_over, reader }
     }
 
-    fn read(mut stream: TcpStream, stopped: &Receiver<()>) -> Vec<u8> {
+    fn read(mut stream: TcpStream, is_over: &AtomicBool) -> Vec<u8> {
         let (mut heard, mut bytes) = (Vec::new(), vec![0; 1 << 16]);
-        while stopped.recv_timeout(Duration::ZERO) == Err(RecvTimeoutError::Timeout) {
+        while !is_over.load(Ordering::Acquire) {
             match stream.read(&mut bytes) {
                 Ok(0) => break,
                 Ok(count) => heard.extend(&bytes[..count]),
@@ -170,7 +172,7 @@ impl Tap {
     fn stop(self) -> Vec<u8> {
         // The newest marks need a moment to become events; the keep-alive each second follows them.
         std::thread::sleep(Duration::from_millis(1500));
-        self.stop.send(()).unwrap();
+        self.is_over.store(true, Ordering::Release);
         self.reader.join().unwrap()
     }
 }
