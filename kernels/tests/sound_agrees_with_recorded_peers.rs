@@ -26,7 +26,7 @@ fn sound() -> Vec<i16> {
             } else {
                 -3000
             };
-            let noise = ((state >> 55) as i64 - 256) * (1 + n / 4000);
+            let noise = ((state >> 55).cast_signed() - 256) * (1 + n / 4000);
             place += 1;
             if (4000..6000).contains(&n) {
                 0
@@ -181,13 +181,14 @@ fn the_mel_rows_are_those_of_whispers_filters() {
         assert!((got - wanted).abs() < 1e-5, "{row} {band}: {got} {wanted}");
     }
     let sum: f64 = rows.iter().flatten().map(|v| f64::from(*v)).sum();
-    assert!((sum - 3421.455_306_577_617_6).abs() < 1e-2, "{sum}");
+    assert!((sum - 3_421.455_306_577_617_6).abs() < 1e-2, "{sum}");
 }
 
 #[test]
 fn silence_a_single_sample_and_clipping_are_told_apart() {
     let settings = MeasureSettings::default();
-    for nothing in [&[][..], &[12_345], &[0; 48_000], &[-7; 48_000]] {
+    let (zeros, flat) = (vec![0; 48_000], vec![-7; 48_000]);
+    for nothing in [&[][..], &[12_345], &zeros, &flat] {
         let measure = measure_span(nothing, settings);
         let numbers = [
             measure.f0_mean_hz,

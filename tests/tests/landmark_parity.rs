@@ -4,8 +4,11 @@
 //! that `LSIE_MEDIAPIPE_PYTHON` names, by the one that the bench `face_peer` made in the cache folder, or by `python3`.
 
 #![expect(clippy::unwrap_used, reason = "set-up of a test")]
+#![expect(
+    clippy::print_stderr,
+    reason = "what was compared, and what was not, is worth reading"
+)]
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -119,7 +122,7 @@ fn compare(what: &str, ours: &[[f32; 3]], reference: &Value) {
 }
 
 fn say(words: &str) {
-    writeln!(std::io::stderr(), "{words}").unwrap();
+    eprintln!("{words}");
 }
 
 /// A Python with the reference: the named one, which must have it, else one that has.

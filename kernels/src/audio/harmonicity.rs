@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn silence_has_none() {
-        let silence = Pitch::analyse(&[0; 16_000], Form::Fast);
+        let silence = Pitch::analyse(&vec![0; 16_000], Form::Fast);
         assert_eq!(mean_harmonics_to_noise_db(&silence, 0.0, 1.0), None);
         assert_eq!(mean_harmonics_to_noise_db(&silence, f64::NAN, 1.0), None);
     }

@@ -128,7 +128,7 @@ mod tests {
             assert!(intensity_frames(&[1; 4000], hz).is_err(), "{hz}");
         }
         for hz in [10.0, 1000.0] {
-            assert!(intensity_frames(&[1; 16_000], hz).is_ok());
+            assert!(intensity_frames(&vec![1; 16_000], hz).is_ok());
         }
     }
 }
