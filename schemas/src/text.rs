@@ -10,7 +10,8 @@ use sha2::{Digest, Sha256};
 /// Writes a float as float text "FT" (math 1.4): the shortest decimal that round-trips.
 ///
 /// Plain notation for decimal exponents in `-4..16`, always with a point; otherwise `d.ddde+XX`.
-/// Negative zero keeps its sign. Non-finite values give `nan`, `inf`, `-inf`, which are not JSON;
+/// Of two shortest decimals that lie equally near, the one with the even last digit is written, as the systems do whose
+/// identities we share. Negative zero keeps its sign. Non-finite values give `nan`, `inf`, `-inf`, which are not JSON;
 /// identity parts replace them first (math 1.9).
 #[must_use]
 pub fn float_text(value: f64) -> String {
@@ -21,8 +22,7 @@ pub fn float_text(value: f64) -> String {
     if value.is_infinite() {
         return format!("{sign}inf");
     }
-    // `{:e}` yields the shortest round-trip digits as `d[.ddd]eX`.
-    let scientific = format!("{:e}", value.abs());
+    let scientific = shortest(value.abs());
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
     let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
@@ -33,6 +33,24 @@ pub fn float_text(value: f64) -> String {
         format!("{mantissa}e{exponent_sign}{:02}", exponent.abs())
     };
     format!("{sign}{body}")
+}
+
+/// The shortest round-trip digits as `d[.ddd]eX`, ties to even.
+///
+/// `{:e}` breaks a tie upwards; written to as many places, the exact value is rounded to even.
+fn shortest(value: f64) -> String {
+    let shortest = format!("{value:e}");
+    let digits = shortest
+        .chars()
+        .take_while(|c| *c != 'e')
+        .filter(char::is_ascii_digit);
+    let places = digits.count().saturating_sub(1);
+    let exact = format!("{value:.places$e}");
+    if exact.parse() == Ok(value) {
+        exact
+    } else {
+        shortest
+    }
 }
 
 /// Writes a JSON value as canonical JSON "CJ" (math 1.5).
@@ -209,6 +227,9 @@ mod tests {
 
     #[test]
     fn non_finite_floats_have_a_text_that_is_not_json() {
+        // Midway between two shortest decimals.
+        assert_eq!(float_text(263_735_014_831_506.62), "263735014831506.62");
+        assert_eq!(float_text(-263_735_014_831_506.62), "-263735014831506.62");
         assert_eq!(float_text(f64::NAN), "nan");
         assert_eq!(float_text(f64::NEG_INFINITY), "-inf");
         assert!(serde_json::from_str::<Value>(&float_text(f64::INFINITY)).is_err());
