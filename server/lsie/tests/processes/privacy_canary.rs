@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -137,7 +137,7 @@ fn request(server: &Server, path: &str) -> TcpStream {
 
 /// A reader of the event stream that keeps every byte.
 struct Tap {
-    stop: Sender<()>,
+    stop: SyncSender<()>,
     reader: JoinHandle<Vec<u8>>,
 }
 
@@ -147,7 +147,7 @@ impl Tap {
         stream
             .set_read_timeout(Some(Duration::from_millis(100)))
             .unwrap();
-        let (stop, stopped) = channel();
+        let (stop, stopped) = sync_channel(1);
         let reader = std::thread::Builder::new()
             .name("events".into())
             .spawn(move || Self::read(stream, &stopped))
