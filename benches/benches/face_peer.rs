@@ -2,7 +2,8 @@
 //!
 //! The peer is PyAV, its conversion to RGB, and MediaPipe 0.10.14's Face Mesh with refined landmarks and tracking, in an environment
 //! that the bench makes under the cache folder with Python 3.11 (`--python PATH`; it needs the package registry once). Ours is the
-//! decoder and the tracker: 478 points, pose, AU12 and the other units. Both read the same H.264 file, one after the other in
+//! decoder and the tracker: 478 points, pose, AU12 and the other units; and again with the network that leaves the irises out, which
+//! no unit reads. Both read the same H.264 file, one after the other in
 //! turns, pinned to one core (`--core N`). Processor time counts, not the clock, so that a neighbour disturbs both alike.
 
 use std::path::{Path, PathBuf};
@@ -51,10 +52,12 @@ fn measure(call: &Call) -> Result<()> {
     let core = call.number("core", 0_usize)?;
     // Children inherit it.
     pin_to_core(core)?;
-    let mut tracker = tracker(&models, &device)?;
+    let mut whole = tracker(&models, &device, "face_mesh")?;
+    let mut units = tracker(&models, &device, "face_shape")?;
     let warm_up = call.count(WARM_UP, 2);
     if !call.measures() {
-        return ours(&clip, &device, &mut tracker, warm_up).map(drop);
+        ours(&clip, &device, &mut whole, warm_up)?;
+        return ours(&clip, &device, &mut units, warm_up).map(drop);
     }
     let python = environment(call, &cache)?;
     call.say(format_args!(
@@ -62,61 +65,79 @@ fn measure(call: &Call) -> Result<()> {
          core {core}\n\n{}",
         Series::HEAD
     ));
-    let (mut peers, mut ourses) = (Vec::new(), Vec::new());
+    let mut turns = Turns::default();
     for _ in 0..call.number("turns", 5_usize)? {
-        peers.push(peer(&python, &clip, warm_up)?);
-        ourses.push(ours(&clip, &device, &mut tracker, warm_up)?);
+        turns.peer.push(peer(&python, &clip, warm_up)?);
+        turns.whole.push(ours(&clip, &device, &mut whole, warm_up)?);
+        turns.units.push(ours(&clip, &device, &mut units, warm_up)?);
     }
-    report(call, &peers, &ourses);
+    report(call, &turns);
     Ok(())
 }
 
+/// What was measured, one entry a turn.
+#[derive(Debug, Default)]
+struct Turns {
+    peer: Vec<Turn>,
+    /// All 478 points.
+    whole: Vec<Turn>,
+    /// What action units read.
+    units: Vec<Turn>,
+}
+
 /// A row per stage, then the ratios turn by turn.
-fn report(call: &Call, peers: &[Turn], ourses: &[Turn]) {
+fn report(call: &Call, turns: &Turns) {
     let row = |name: &str, turns: &[Turn], pick: fn(&Turn) -> f64| {
         let mut series = Series::new(name);
         for turn in turns {
             series.push(pick(turn));
         }
         call.say(format_args!("{}", series.row(1.0)));
-        series.median()
     };
+    let peers = &turns.peer;
     row("peer: decode", peers, |t| t.decoding);
     row("peer: to RGB", peers, |t| t.converting);
     row("peer: Face Mesh, 478 points", peers, |t| t.meshing);
     row("peer: after decoding", peers, |t| t.after_decoding());
     row("peer: whole process", peers, |t| t.whole);
-    row("ours: decode and copy to the pool", ourses, |t| t.decoding);
-    row("ours: tracker, 478 points, pose, units", ourses, |t| {
-        t.meshing
-    });
-    row("ours: whole process", ourses, |t| t.whole);
-    let mut ratios: [Vec<f64>; 2] = [Vec::new(), Vec::new()];
-    for (peer, our) in peers.iter().zip(ourses) {
-        ratios[0].push(peer.after_decoding() / our.after_decoding());
-        ratios[1].push(peer.whole / our.whole);
+    let ours = [
+        ("478 points, pose, units", &turns.whole),
+        ("pose, units", &turns.units),
+    ];
+    for (name, ourses) in ours {
+        row("ours: decode and copy to the pool", ourses, |t| t.decoding);
+        row(&format!("ours: tracker, {name}"), ourses, |t| t.meshing);
+        row("ours: whole process", ourses, |t| t.whole);
     }
-    let words = ratios.map(|mut ratios| {
-        ratios.sort_by(f64::total_cmp);
-        let at = |index: usize| ratios.get(index).copied().unwrap_or(f64::NAN);
-        let (least, middle, most) = (
-            at(0),
-            at(ratios.len() / 2),
-            at(ratios.len().saturating_sub(1)),
-        );
-        format!("{middle:.2} times ({least:.2} to {most:.2})")
-    });
-    let [after, whole] = words;
-    call.say(format_args!(
-        "\nours against the peer, median over turns (least to most): after decoding {after}, whole process {whole}"
-    ));
+    for (name, ourses) in ours {
+        let pairs = || peers.iter().zip(ourses.iter());
+        let after = spread(pairs().map(|(peer, our)| peer.after_decoding() / our.after_decoding()));
+        let whole = spread(pairs().map(|(peer, our)| peer.whole / our.whole));
+        call.say(format_args!(
+            "\n{name}: ours against the peer, median over turns (least to most): after decoding {after}, whole process {whole}"
+        ));
+    }
 }
 
-fn tracker(models: &ModelStore, device: &Arc<dyn Device>) -> Result<FaceTracker> {
+/// Median, least and most of the ratios.
+fn spread(ratios: impl Iterator<Item = f64>) -> String {
+    let mut ratios: Vec<f64> = ratios.collect();
+    ratios.sort_by(f64::total_cmp);
+    let at = |index: usize| ratios.get(index).copied().unwrap_or(f64::NAN);
+    let last = ratios.len().saturating_sub(1);
+    format!(
+        "{:.2} times ({:.2} to {:.2})",
+        at(ratios.len() / 2),
+        at(0),
+        at(last)
+    )
+}
+
+fn tracker(models: &ModelStore, device: &Arc<dyn Device>, mesh: &str) -> Result<FaceTracker> {
     let networks = FaceNetworks::new(
         device.as_ref(),
         open_network(models, "face_detector")?,
-        open_network(models, "face_mesh")?,
+        open_network(models, mesh)?,
     )?;
     let mut tracker = FaceTracker::new(networks, SubjectRules::default());
     tracker.set_phase(SessionPhase::Open);

@@ -130,7 +130,7 @@ fn write_the_seeds() -> Result<()> {
 #[test]
 fn seeds_get_behind_the_first_checks() -> Result<()> {
     for (name, bytes) in seeds("tflite")? {
-        let outcome = lsie_infer::convert::tflite_to_onnx(&bytes);
+        let outcome = lsie_infer::convert::tflite_to_onnx(&bytes, &[]);
         let is_refused = name == "unknown.tflite";
         assert_eq!(outcome.is_err(), is_refused, "{name}: {:?}", outcome.err());
     }

@@ -176,6 +176,9 @@ pub struct Derived {
     pub size_bytes: u64,
     /// For `bert_to_onnx`: into how many heads attention is cut, which the weights do not say.
     pub heads: Option<usize>,
+    /// For `tflite_to_onnx`: names of outputs that are not written, nor anything that only they need.
+    #[serde(default)]
+    pub leave_out: Vec<String>,
 }
 
 /// An input or output, for people.
@@ -387,6 +390,7 @@ mod tests {
                 "onnxruntime",
                 "face_detector",
                 "face_mesh",
+                "face_shape",
                 "silero_vad",
                 "sentence_vocabulary",
                 "sentence_embedding"

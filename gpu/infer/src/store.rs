@@ -349,9 +349,11 @@ fn derive(entry: &ModelEntry, inner: Vec<u8>) -> Result<Vec<Vec<u8>>, InferError
 
 /// Runs the tool of one step.
 fn convert(step: &Derived, source: &[u8]) -> Result<Result<Vec<u8>, ConvertError>, InferError> {
-    match (step.tool.as_str(), step.tool_version.as_str(), step.heads) {
-        (CONVERTER_NAME, CONVERTER_VERSION, None) => Ok(tflite_to_onnx(source)),
-        (BERT_CONVERTER_NAME, BERT_CONVERTER_VERSION, Some(heads)) => {
+    let left_out = step.leave_out.as_slice();
+    let tool = (step.tool.as_str(), step.tool_version.as_str());
+    match (tool, step.heads, left_out) {
+        ((CONVERTER_NAME, CONVERTER_VERSION), None, _) => Ok(tflite_to_onnx(source, left_out)),
+        ((BERT_CONVERTER_NAME, BERT_CONVERTER_VERSION), Some(heads), []) => {
             Ok(bert_to_onnx(source, heads))
         }
         _ => Err(InferError::Manifest {

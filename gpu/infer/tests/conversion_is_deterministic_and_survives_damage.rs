@@ -31,8 +31,8 @@ impl Random {
 fn two_conversions_give_the_bytes_that_the_manifest_records() {
     for name in CONVERTED {
         let tflite = source(name);
-        let first = tflite_to_onnx(&tflite).unwrap();
-        assert_eq!(first, tflite_to_onnx(&tflite).unwrap());
+        let first = tflite_to_onnx(&tflite, &[]).unwrap();
+        assert_eq!(first, tflite_to_onnx(&tflite, &[]).unwrap());
         let store = store();
         let recorded = &store.manifest().entry(name).unwrap().derive[0].sha256;
         assert_eq!(lsie_schemas::text::sha256_hex(&first), *recorded, "{name}");
@@ -45,7 +45,7 @@ fn a_file_cut_at_any_kilobyte_is_an_error() {
         let tflite = source(name);
         for len in (0..tflite.len()).step_by(1024).chain([1, 7, 8]) {
             assert!(
-                tflite_to_onnx(&tflite[..len]).is_err(),
+                tflite_to_onnx(&tflite[..len], &[]).is_err(),
                 "{name} cut to {len} bytes"
             );
         }
@@ -69,7 +69,7 @@ fn random_changes_never_panic() {
                 };
                 changed[place] = [0, 1, 0x7f, 0x80, 0xff, random.below(256) as u8][random.below(6)];
             }
-            let _ = tflite_to_onnx(&changed);
+            let _ = tflite_to_onnx(&changed, &[]);
         }
     }
 }
@@ -88,19 +88,42 @@ fn zeroed_and_repeated_stretches_never_panic() {
         } else {
             changed.copy_within(to..to + count, from);
         }
-        let _ = tflite_to_onnx(&changed);
+        let _ = tflite_to_onnx(&changed, &[]);
     }
+}
+
+#[test]
+fn only_outputs_that_exist_can_be_left_out_and_one_stays() {
+    let tflite = source("face_mesh");
+    let left_out = |names: &[&str]| {
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        tflite_to_onnx(&tflite, &names)
+    };
+    let (whole, part) = (left_out(&[]).unwrap(), left_out(&["output_lips"]).unwrap());
+    assert!(part.len() < whole.len());
+    for names in [&["output_lip"][..], &["output_lips", "output_lips"]] {
+        assert!(matches!(
+            left_out(names),
+            Err(ConvertError::Unsupported { .. })
+        ));
+    }
+    let detector = source("face_detector");
+    let all = ["regressors", "classificators"].map(str::to_owned);
+    assert!(matches!(
+        tflite_to_onnx(&detector, &all),
+        Err(ConvertError::Unsupported { .. })
+    ));
 }
 
 #[test]
 fn foreign_files_are_named_as_such() {
     for bytes in [b"".as_slice(), b"PK\x03\x04", &[0xff; 4096]] {
         assert!(matches!(
-            tflite_to_onnx(bytes),
+            tflite_to_onnx(bytes, &[]),
             Err(ConvertError::Malformed { .. })
         ));
     }
     let mut hollow = vec![0xff; 4096];
     hollow[4..8].copy_from_slice(b"TFL3");
-    assert!(tflite_to_onnx(&hollow).is_err());
+    assert!(tflite_to_onnx(&hollow, &[]).is_err());
 }

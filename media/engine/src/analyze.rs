@@ -286,7 +286,7 @@ fn tracker(
         let path = models.check(name)?;
         Ok(Box::new(models.runtime()?.open(&path)?))
     };
-    let networks = FaceNetworks::new(device, open("face_detector")?, open("face_mesh")?)?;
+    let networks = FaceNetworks::new(device, open("face_detector")?, open("face_shape")?)?;
     let mut tracker = FaceTracker::new(networks, SubjectRules::default());
     tracker.set_calibration_rule(settings.calibration);
     // As a live session from its first frame on.

@@ -245,7 +245,7 @@ pub fn config(data: &[u8]) {
 
 /// The model converter: the same bytes give the same file, or the same refusal.
 pub fn tflite(data: &[u8]) {
-    match (tflite_to_onnx(data), tflite_to_onnx(data)) {
+    match (tflite_to_onnx(data, &[]), tflite_to_onnx(data, &[])) {
         (Ok(first), Ok(second)) => assert!(!first.is_empty() && first == second),
         (Err(first), Err(second)) => assert_eq!(first.to_string(), second.to_string()),
         _ => panic!("two conversions of the same bytes differ"),

@@ -14,13 +14,13 @@ use crate::error::ConvertError;
 /// Largest side of the sampled grid.
 const MAX_GRID: i64 = 256;
 
-/// A map of row vectors, `point · linear + offset`.
+/// A map of row vectors, `x · rows[0] + y · rows[1] + offset`; all are 1×1×2 values.
 #[derive(Debug, Clone)]
 pub(super) struct Affine {
-    /// Name of a 1×2×2 value.
-    linear: String,
-    /// Name of a 1×1×2 value.
+    rows: [String; 2],
     offset: String,
+    /// Where the middle of the grid lands: `offset` plus half the grid.
+    center: String,
     /// The mesh points that it was made from.
     subset: Vec<i64>,
 }
@@ -57,7 +57,7 @@ impl<'a> Lowering<'_, 'a> {
 
         let points = self.file_order(points)?;
         let points = self.columns(&points, 0, 2)?;
-        let level = self.levelling_rotation(&points, left, right)?;
+        let (level, back) = self.levelling_rotation(&points, left, right)?;
         let chosen = self.gather(&points, &subset)?;
         let levelled = self.times(&chosen, &level)?;
         let high = self.reduce("ReduceMax", &levelled);
@@ -65,24 +65,24 @@ impl<'a> Lowering<'_, 'a> {
         let sum = self.graph.node("Add", &[&high, &low], &[]);
         let half = self.graph.floats(&[1], &[0.5])?;
         let middle = self.graph.node("Mul", &[&sum, &half], &[]);
-        let back = self.transpose(&level);
         let center = self.times(&middle, &back)?;
         let extent = self.graph.node("Sub", &[&high, &low], &[]);
-        let scale = self
-            .graph
-            .floats(&[1, 1, 2], &[scale[0] as f32, scale[1] as f32])?;
-        let cell = self.graph.node("Mul", &[&extent, &scale], &[]);
-        let cell = self.transpose(&cell);
-        let linear = self.graph.node("Mul", &[&cell, &back], &[]);
+        let cell = self.scaled(&extent, scale.map(|factor| factor as f32))?;
+        let mut rows = back;
+        for (k, row) in (0..).zip(&mut rows) {
+            let size = self.columns(&cell, k, k + 1)?;
+            *row = self.graph.node("Mul", &[row, &size], &[]);
+        }
         let half_grid = [width as f32 / 2.0, height as f32 / 2.0];
         let half_grid = self.graph.floats(&[1, 1, 2], &half_grid)?;
-        let half_grid = self.times(&half_grid, &linear)?;
+        let half_grid = self.times(&half_grid, &rows)?;
         let offset = self.graph.node("Sub", &[&center, &half_grid], &[]);
         self.affines.insert(
             operator.output()?,
             Affine {
-                linear,
+                rows,
                 offset,
+                center,
                 subset,
             },
         );
@@ -102,15 +102,18 @@ impl<'a> Lowering<'_, 'a> {
         let [a, b, _, x, c, d, _, y, ..] = factors.as_ref() else {
             return Err(unsupported("factors that are no matrix"));
         };
-        let turned = self.graph.floats(&[1, 2, 2], &[*a, *c, *b, *d])?;
-        let shift = self.graph.floats(&[1, 1, 2], &[*x, *y])?;
-        let linear = self.graph.node("Mul", &[&map.linear, &turned], &[]);
-        let offset = self.graph.node("Mul", &[&map.offset, &shift], &[]);
+        let rows = [
+            self.scaled(&map.rows[0], [*a, *c])?,
+            self.scaled(&map.rows[1], [*b, *d])?,
+        ];
+        let offset = self.scaled(&map.offset, [*x, *y])?;
+        let center = self.scaled(&map.center, [*x, *y])?;
         self.affines.insert(
             operator.output()?,
             Affine {
-                linear,
+                rows,
                 offset,
+                center,
                 subset: map.subset,
             },
         );
@@ -121,26 +124,25 @@ impl<'a> Lowering<'_, 'a> {
     pub(super) fn sample_bilinear(&mut self, operator: &Operator<'a>) -> Result<(), ConvertError> {
         let options = Options::parse(operator.custom_options)?;
         let (width, height) = grid_size(&options)?;
-        let [_, feature_h, feature_w, _] = self.image_shape(operator.input(0)?)?;
+        let [_, feature_h, feature_w, channels] = self.image_shape(operator.input(0)?)?;
         let map = self.affine(operator.input(1)?)?;
-        let mut centers = Vec::new();
-        for y in 0..height {
-            for x in 0..width {
-                centers.extend([x as f32 + 0.5, y as f32 + 0.5]);
-            }
-        }
-        let cells = (width * height) as usize;
-        let centers = self.graph.floats(&[1, cells, 2], &centers)?;
-        let turned = self.times(&centers, &map.linear)?;
-        let places = self.graph.node("Add", &[&turned, &map.offset], &[]);
         // GridSample wants [-1, 1] from the outer edge of the first pixel to the outer edge of the last.
         let per_pixel = [2.0 / feature_w as f32, 2.0 / feature_h as f32];
-        let per_pixel = self.graph.floats(&[1, 1, 2], &per_pixel)?;
-        let scaled = self.graph.node("Mul", &[&places, &per_pixel], &[]);
+        let center = self.scaled(&map.center, per_pixel)?;
         let one = self.graph.floats(&[1], &[1.0])?;
-        let places = self.graph.node("Sub", &[&scaled, &one], &[]);
-        let shape = self.graph.ints(&[1, height, width, 2])?;
-        let grid = self.graph.node("Reshape", &[&places, &shape], &[]);
+        let center = self.graph.node("Sub", &[&center, &one], &[]);
+        let shape = [1, height as usize, width as usize, 1];
+        let mut terms = [const { String::new() }; 2];
+        for (axis, term) in terms.iter_mut().enumerate() {
+            let row = self.scaled(&map.rows[axis], per_pixel)?;
+            let cells = self
+                .graph
+                .floats(&shape, &from_middle(width, height, axis))?;
+            *term = self.graph.node("Mul", &[&cells, &row], &[]);
+        }
+        let [across, down] = &terms;
+        let turned = self.graph.node("Add", &[across, down], &[]);
+        let grid = self.graph.node("Add", &[&turned, &center], &[]);
         let feature = self.planar(operator.input(0)?)?;
         let output = self.graph.node(
             "GridSample",
@@ -151,6 +153,8 @@ impl<'a> Lowering<'_, 'a> {
                 Attribute::Int("align_corners", 0),
             ],
         );
+        // A product with 1 in the form of a convolution: the sums that follow stay in the convolutions' layout.
+        let output = self.per_channel(&output, &vec![1.0; channels])?;
         self.set(operator.output()?, output, Layout::Planar);
         Ok(())
     }
@@ -167,7 +171,7 @@ impl<'a> Lowering<'_, 'a> {
         };
         let points = self.file_order(points)?;
         let plane = self.columns(&points, 0, 2)?;
-        let turned = self.times(&plane, &map.linear)?;
+        let turned = self.times(&plane, &map.rows)?;
         let mut moved = self.graph.node("Add", &[&turned, &map.offset], &[]);
         if columns == 3 {
             let depth = self.columns(&points, 2, 3)?;
@@ -181,55 +185,49 @@ impl<'a> Lowering<'_, 'a> {
         Ok(())
     }
 
-    /// The rotation (1×2×2, for row vectors) that makes the line from the left to the right point level.
+    /// The rows of the rotation that makes the line from the left to the right point level, and of the one back.
     fn levelling_rotation(
         &mut self,
         points: &str,
         left: i64,
         right: i64,
-    ) -> Result<String, ConvertError> {
+    ) -> Result<([String; 2], [String; 2]), ConvertError> {
         let right = self.gather(points, &[right])?;
         let left = self.gather(points, &[left])?;
         let line = self.graph.node("Sub", &[&right, &left], &[]);
         let norm_options = [Attribute::Ints("axes", &[2]), Attribute::Int("keepdims", 1)];
         let length = self.graph.node("ReduceL2", &[&line], &norm_options);
+        // Cosine and sine, then sine and cosine.
         let unit = self.graph.node("Div", &[&line, &length], &[]);
-        let cosine = self.columns(&unit, 0, 1)?;
-        let sine = self.columns(&unit, 1, 2)?;
-        let minus_sine = self.graph.node("Neg", &[&sine], &[]);
+        let order = self.graph.ints(&[1, 0])?;
         let across = [Attribute::Int("axis", 2)];
-        let first = self.graph.node("Concat", &[&cosine, &minus_sine], &across);
-        let second = self.graph.node("Concat", &[&sine, &cosine], &across);
-        let down = [Attribute::Int("axis", 1)];
-        Ok(self.graph.node("Concat", &[&first, &second], &down))
+        let swapped = self.graph.node("Gather", &[&unit, &order], &across);
+        let level = [self.scaled(&unit, [1.0, -1.0])?, swapped.clone()];
+        let back = [unit, self.scaled(&swapped, [-1.0, 1.0])?];
+        Ok((level, back))
     }
 
-    /// `points · matrix` for 1×N×2 and 1×2×2, as two products and a sum.
-    fn times(&mut self, points: &str, matrix: &str) -> Result<String, ConvertError> {
+    /// `points · rows` for 1×N×2, as two products and a sum.
+    fn times(&mut self, points: &str, rows: &[String; 2]) -> Result<String, ConvertError> {
         let mut terms = [const { String::new() }; 2];
-        for (k, term) in (0..).zip(&mut terms) {
+        for ((k, row), term) in (0..).zip(rows).zip(&mut terms) {
             let column = self.columns(points, k, k + 1)?;
-            let row = self.slice(matrix, 1, k, k + 1)?;
-            *term = self.graph.node("Mul", &[&column, &row], &[]);
+            *term = self.graph.node("Mul", &[&column, row], &[]);
         }
         let [first, second] = &terms;
         Ok(self.graph.node("Add", &[first, second], &[]))
     }
 
-    fn columns(&mut self, value: &str, from: i64, to: i64) -> Result<String, ConvertError> {
-        self.slice(value, 2, from, to)
+    /// A 1×1×2 value times two constants.
+    fn scaled(&mut self, value: &str, factors: [f32; 2]) -> Result<String, ConvertError> {
+        let factors = self.graph.floats(&[1, 1, 2], &factors)?;
+        Ok(self.graph.node("Mul", &[value, &factors], &[]))
     }
 
-    fn slice(
-        &mut self,
-        value: &str,
-        axis: i64,
-        from: i64,
-        to: i64,
-    ) -> Result<String, ConvertError> {
+    fn columns(&mut self, value: &str, from: i64, to: i64) -> Result<String, ConvertError> {
         let from = self.graph.ints(&[from])?;
         let to = self.graph.ints(&[to])?;
-        let axis = self.graph.ints(&[axis])?;
+        let axis = self.graph.ints(&[2])?;
         Ok(self.graph.node("Slice", &[value, &from, &to, &axis], &[]))
     }
 
@@ -244,11 +242,6 @@ impl<'a> Lowering<'_, 'a> {
         self.graph.node(operation, &[points], &options)
     }
 
-    fn transpose(&mut self, value: &str) -> String {
-        let order = [Attribute::Ints("perm", &[0, 2, 1])];
-        self.graph.node("Transpose", &[value], &order)
-    }
-
     fn affine(&self, index: usize) -> Result<Affine, ConvertError> {
         self.affines
             .get(&index)
@@ -257,6 +250,18 @@ impl<'a> Lowering<'_, 'a> {
                 what: "attention without its map",
             })
     }
+}
+
+/// How far the centre of each cell, row by row, is from the middle of the grid: to the right (axis 0) or down (axis 1).
+fn from_middle(width: i64, height: i64, axis: usize) -> Vec<f32> {
+    let mut distances = Vec::new();
+    for y in 0..height {
+        for x in 0..width {
+            let (cell, cells) = if axis == 0 { (x, width) } else { (y, height) };
+            distances.push(cell as f32 + 0.5 - cells as f32 / 2.0);
+        }
+    }
+    distances
 }
 
 fn grid_size(options: &Options) -> Result<(i64, i64), ConvertError> {

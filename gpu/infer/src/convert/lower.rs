@@ -1,6 +1,6 @@
 //! From TFLite operators to ONNX nodes: images planar inside, names in order, one branch per operator.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::attention::Affine;
 use super::flatbuffer::Table;
@@ -56,8 +56,9 @@ pub(super) struct Lowering<'m, 'a> {
     pub(super) refined: BTreeMap<usize, Vec<i64>>,
 }
 
-/// Lowers a whole model.
-pub(super) fn lower(model: &Model<'_>) -> Result<Lowered, ConvertError> {
+/// Lowers a model without the outputs that are `left_out` by name, and without what only they need.
+pub(super) fn lower(model: &Model<'_>, left_out: &[String]) -> Result<Lowered, ConvertError> {
+    let (outputs, operators) = needed(model, left_out)?;
     let mut lowering = Lowering {
         model,
         graph: Graph::default(),
@@ -76,11 +77,11 @@ pub(super) fn lower(model: &Model<'_>) -> Result<Lowered, ConvertError> {
         lowering.graph.input(tensor.name, &shape);
         lowering.set(*index, tensor.name.to_owned(), layout);
     }
-    for operator in &model.operators {
+    for operator in operators {
         lowering.operator(operator)?;
     }
     let mut landmark_indices = BTreeMap::new();
-    for index in &model.outputs {
+    for index in &outputs {
         let tensor = model.tensor(*index)?;
         let value = lowering.file_order(*index)?;
         lowering.graph.output(tensor.name, &tensor.shape, &value);
@@ -92,6 +93,35 @@ pub(super) fn lower(model: &Model<'_>) -> Result<Lowered, ConvertError> {
         graph: lowering.graph,
         landmark_indices,
     })
+}
+
+/// The outputs that stay, and the operators that they need in the file's order.
+fn needed<'m, 'a>(
+    model: &'m Model<'a>,
+    left_out: &[String],
+) -> Result<(Vec<usize>, Vec<&'m Operator<'a>>), ConvertError> {
+    let mut outputs = Vec::new();
+    for index in &model.outputs {
+        let name = model.tensor(*index)?.name;
+        if !left_out.iter().any(|left| left == name) {
+            outputs.push(*index);
+        }
+    }
+    if outputs.is_empty() || outputs.len() + left_out.len() != model.outputs.len() {
+        return Err(unsupported(
+            "outputs to leave out that the file does not have",
+        ));
+    }
+    let mut wanted: BTreeSet<usize> = outputs.iter().copied().collect();
+    let mut operators = Vec::new();
+    for operator in model.operators.iter().rev() {
+        if wanted.contains(&operator.output()?) {
+            wanted.extend(&operator.inputs);
+            operators.push(operator);
+        }
+    }
+    operators.reverse();
+    Ok((outputs, operators))
 }
 
 impl<'a> Lowering<'_, 'a> {
@@ -199,8 +229,9 @@ impl<'a> Lowering<'_, 'a> {
         Ok(())
     }
 
-    /// `a · x + (1 - a) · max(x, 0)`, the products as depthwise 1×1 convolutions: on a CPU the runtime keeps images in blocks of
-    /// channels, a layout that its own `PRelu` and a product with one number per channel would leave and enter again.
+    /// `x + (1 - a) · max(-x, 0)`, the products as depthwise 1×1 convolutions: on a CPU the runtime keeps images in blocks of
+    /// channels, a layout that its own `PRelu` and a product with one number per channel would leave and enter again, and fuses
+    /// the maximum and the sum with the convolution before them.
     fn prelu(&mut self, operator: &Operator<'a>) -> Result<(), ConvertError> {
         let [_, _, _, channels] = self.image_shape(operator.input(0)?)?;
         let slopes = self.constant_source(operator.input(1)?)?;
@@ -210,16 +241,20 @@ impl<'a> Lowering<'_, 'a> {
         }
         let rest: Vec<f32> = slopes.iter().map(|slope| 1.0 - slope).collect();
         let input = self.planar(operator.input(0)?)?;
-        let positive = self.graph.node("Relu", &[&input], &[]);
-        let sloped = self.per_channel(&input, &slopes)?;
-        let lifted = self.per_channel(&positive, &rest)?;
-        let output = self.graph.node("Add", &[&sloped, &lifted], &[]);
+        let negated = self.per_channel(&input, &vec![-1.0; channels])?;
+        let negative = self.graph.node("Relu", &[&negated], &[]);
+        let lifted = self.per_channel(&negative, &rest)?;
+        let output = self.graph.node("Add", &[&lifted, &input], &[]);
         self.set(operator.output()?, output, Layout::Planar);
         Ok(())
     }
 
     /// Multiplies each channel of a planar image with its own number.
-    fn per_channel(&mut self, image: &str, factors: &[f32]) -> Result<String, ConvertError> {
+    pub(super) fn per_channel(
+        &mut self,
+        image: &str,
+        factors: &[f32],
+    ) -> Result<String, ConvertError> {
         let weights = self.graph.floats(&[factors.len(), 1, 1, 1], factors)?;
         let options = [
             Attribute::Ints("kernel_shape", &[1, 1]),
@@ -261,7 +296,7 @@ impl<'a> Lowering<'_, 'a> {
     }
 
     fn pad(&mut self, operator: &Operator<'a>) -> Result<(), ConvertError> {
-        self.image_shape(operator.input(0)?)?;
+        let [_, _, _, channels] = self.image_shape(operator.input(0)?)?;
         let amounts = self.model.tensor(operator.input(1)?)?.ints()?;
         let [n0, n1, h0, h1, w0, w1, c0, c1] = amounts.as_slice() else {
             return Err(unsupported("padding that is not of rank 4"));
@@ -270,9 +305,21 @@ impl<'a> Lowering<'_, 'a> {
         if amounts.iter().any(|amount| !(0..=4096).contains(amount)) {
             return Err(unsupported("padding amount"));
         }
-        let amounts = self.graph.ints(&amounts)?;
         let input = self.planar(operator.input(0)?)?;
-        let output = self.graph.node("Pad", &[&input, &amounts], &[]);
+        let output = match new_channels(amounts, channels) {
+            Some(times) => {
+                // Zeros that the runtime makes in its own layout, where it can also put images on top of each other.
+                let zeros = self.per_channel(&input, &vec![0.0; channels])?;
+                let mut parts = vec![zeros.as_str(); times + 1];
+                parts[0] = &input;
+                let axis = [Attribute::Int("axis", 1)];
+                self.graph.node("Concat", &parts, &axis)
+            }
+            None => {
+                let amounts = self.graph.ints(&amounts)?;
+                self.graph.node("Pad", &[&input, &amounts], &[])
+            }
+        };
         self.set(operator.output()?, output, Layout::Planar);
         Ok(())
     }
@@ -508,6 +555,15 @@ impl Window {
             after: signed(total - before),
         })
     }
+}
+
+/// How many times the channels of an image follow as zeros, where a padding (planar, all starts, then all ends) does just that.
+fn new_channels(amounts: [i64; 8], channels: usize) -> Option<usize> {
+    let [0, 0, 0, 0, 0, added, 0, 0] = amounts else {
+        return None;
+    };
+    let added = usize::try_from(added).ok()?;
+    (added > 0 && added.is_multiple_of(channels)).then_some(added / channels)
 }
 
 fn window_number(value: i32) -> Result<usize, ConvertError> {

@@ -34,7 +34,7 @@ pub use bert::{BERT_CONVERTER_NAME, BERT_CONVERTER_VERSION, TOKENS_AXIS, bert_to
 pub const CONVERTER_NAME: &str = "tflite_to_onnx";
 
 /// Changes whenever the bytes it writes change.
-pub const CONVERTER_VERSION: &str = "2";
+pub const CONVERTER_VERSION: &str = "3";
 
 /// Key of the model's metadata entry that maps the name of an output to the mesh indices of its points (JSON object of
 /// arrays). Present in the attention face mesh: the lips and eyes are refined copies of those mesh points.
@@ -49,8 +49,9 @@ pub const MAX_INPUT_BYTES: usize = 64 << 20;
 
 /// Converts a TFLite file to ONNX (operator set 16, format version 8).
 ///
-/// Pure and deterministic. 16-bit weights are widened; values of 32-bit weights are copied.
-pub fn tflite_to_onnx(tflite: &[u8]) -> Result<Vec<u8>, ConvertError> {
+/// Pure and deterministic. 16-bit weights are widened; values of 32-bit weights are copied. The outputs `left_out` by name are
+/// not written, nor is anything that only they need; a name that the file does not have is [`ConvertError::Unsupported`].
+pub fn tflite_to_onnx(tflite: &[u8], left_out: &[String]) -> Result<Vec<u8>, ConvertError> {
     if tflite.len() > MAX_INPUT_BYTES {
         return Err(ConvertError::TooLarge {
             what: "input file",
@@ -58,7 +59,7 @@ pub fn tflite_to_onnx(tflite: &[u8]) -> Result<Vec<u8>, ConvertError> {
         });
     }
     let model = tflite::Model::parse(tflite)?;
-    let lowered = lower::lower(&model)?;
+    let lowered = lower::lower(&model, left_out)?;
     let indices =
         serde_json::to_string(&lowered.landmark_indices).map_err(|_| ConvertError::Malformed {
             what: "landmark indices",

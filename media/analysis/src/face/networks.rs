@@ -22,15 +22,19 @@ const DETECTOR_OUTPUTS: [(&str, usize); 2] = [
     ("regressors", ANCHOR_COUNT * REGRESSORS_PER_ANCHOR),
     ("classificators", ANCHOR_COUNT),
 ];
+/// The irises stand last: the network that leaves them out (`face_shape`) has the others.
 const MESH_OUTPUTS: [(&str, usize); 7] = [
     ("output_mesh_identity", MESH_COUNT * 3),
     ("output_lips", LIP_COUNT * 2),
     ("output_left_eye", EYE_COUNT * 2),
     ("output_right_eye", EYE_COUNT * 2),
+    ("conv_faceflag", 1),
     ("output_left_iris", IRIS_COUNT * 2),
     ("output_right_iris", IRIS_COUNT * 2),
-    ("conv_faceflag", 1),
 ];
+const IRIS_OUTPUTS: usize = 2;
+/// Corners of the eye of each iris.
+const EYE_CORNERS: [[usize; 2]; 2] = [[33, 133], [362, 263]];
 
 /// What the mesh network and the kernels behind it say about one region of one frame. The landmarks are read separately.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -45,11 +49,14 @@ pub(super) struct MeshReading {
     pub(super) shape: Result<Shape, Absent>,
 }
 
-/// A network with buffers for all its tensors. `N` outputs, in the network's order.
+/// A network with buffers for all its tensors. `N` outputs, in the network's order; those that it does not have stand last and
+/// stay zero.
 struct Bound<const N: usize> {
     network: Box<dyn Network>,
     input: Buffer,
     outputs: [Buffer; N],
+    /// How many of `outputs` the network writes.
+    written: usize,
     /// Position in `outputs` of each tensor that is asked for by name.
     positions: [usize; N],
     order: TensorOrder,
@@ -71,7 +78,8 @@ pub struct FaceNetworks {
 }
 
 impl FaceNetworks {
-    /// Takes the two networks of the manifest, `face_detector` and `face_mesh`, and allocates their buffers.
+    /// Takes two networks of the manifest, `face_detector` and either `face_mesh` or `face_shape`, and allocates their buffers.
+    /// With `face_shape` there are no irises: their ten points lie between the corners of their eye, all else is the same.
     pub fn new(
         device: &dyn Device,
         detector: Box<dyn Network>,
@@ -86,8 +94,16 @@ impl FaceNetworks {
                 detector,
                 detect::INPUT_SIDE_PX,
                 &DETECTOR_OUTPUTS,
+                0,
             )?,
-            mesh: Bound::new(device, MESH, mesh, project::INPUT_SIDE_PX, &MESH_OUTPUTS)?,
+            mesh: Bound::new(
+                device,
+                MESH,
+                mesh,
+                project::INPUT_SIDE_PX,
+                &MESH_OUTPUTS,
+                IRIS_OUTPUTS,
+            )?,
             subsets,
             detections: device.alloc(detect::OUTPUT_BYTES, "detections")?,
             landmarks: device.alloc(project::OUTPUT_BYTES, "landmarks")?,
@@ -135,7 +151,7 @@ impl FaceNetworks {
         let stream = &self.stream;
         self.mesh
             .run(stream, frame, region, ValueRange::Unit, Border::Replicate)?;
-        let [mesh, lips, left_eye, right_eye, left_iris, right_iris, flag] =
+        let [mesh, lips, left_eye, right_eye, flag, left_iris, right_iris] =
             self.mesh.named(MESH, &MESH_OUTPUTS)?;
         let outputs = MeshOutputs {
             mesh,
@@ -166,6 +182,9 @@ impl FaceNetworks {
             0,
             bytemuck::cast_slice_mut(landmarks.as_mut_slice()),
         )?;
+        if self.mesh.written < MESH_OUTPUTS.len() {
+            fill_irises(landmarks);
+        }
         Ok(MeshReading {
             confidence: 1.0 / (1.0 + (-logit).exp()),
             ratio: au12.ratio(),
@@ -182,6 +201,7 @@ impl<const N: usize> Bound<N> {
         network: Box<dyn Network>,
         side_px: u32,
         wanted: &[(&'static str, usize); N],
+        optional: usize,
     ) -> Result<Self, AnalysisError> {
         let side = side_px as usize;
         let wrong_input = AnalysisError::WrongModel {
@@ -194,23 +214,30 @@ impl<const N: usize> Bound<N> {
             [input] if input.shape == [1, side, side, 3] => TensorOrder::Nhwc,
             _ => return Err(wrong_input),
         };
-        let mut positions = [0; N];
-        for ((tensor, elements), position) in wanted.iter().zip(&mut positions) {
-            let is_it = |info: &TensorInfo| info.name == *tensor && info.elements() == *elements;
-            *position =
-                network
-                    .outputs()
-                    .iter()
-                    .position(is_it)
-                    .ok_or(AnalysisError::WrongModel {
-                        model,
-                        tensor,
-                        elements: *elements,
-                    })?;
-        }
         let mut outputs = Vec::with_capacity(N);
         for info in network.outputs() {
             outputs.push(device.alloc(info.len_bytes(), &info.name)?);
+        }
+        let written = outputs.len();
+        let mut positions = [0; N];
+        for (number, ((tensor, elements), position)) in
+            wanted.iter().zip(&mut positions).enumerate()
+        {
+            let is_it = |info: &TensorInfo| info.name == *tensor && info.elements() == *elements;
+            *position = match network.outputs().iter().position(is_it) {
+                Some(position) => position,
+                None if number + optional >= N => {
+                    outputs.push(device.alloc(elements * size_of::<f32>(), tensor)?);
+                    outputs.len() - 1
+                }
+                None => {
+                    return Err(AnalysisError::WrongModel {
+                        model,
+                        tensor,
+                        elements: *elements,
+                    });
+                }
+            };
         }
         let outputs = <[Buffer; N]>::try_from(outputs).map_err(|_| AnalysisError::WrongModel {
             model,
@@ -222,6 +249,7 @@ impl<const N: usize> Bound<N> {
             network,
             input,
             outputs,
+            written,
             positions,
             order,
             side_px,
@@ -241,8 +269,9 @@ impl<const N: usize> Bound<N> {
         let params = CropParams::new(region, [side_px, side_px], range, border, self.order)
             .with_sampling(Sampling::Codes);
         crop::launch(stream, frame, &[params], &mut self.input)?;
-        self.network
-            .run(stream, &[&self.input], &mut self.outputs.each_mut())?;
+        let mut outputs = self.outputs.each_mut();
+        let outputs = outputs.get_mut(..self.written).unwrap_or_default();
+        self.network.run(stream, &[&self.input], outputs)?;
         Ok(())
     }
 
@@ -266,6 +295,18 @@ impl<const N: usize> Bound<N> {
                 })?;
         }
         Ok(named)
+    }
+}
+
+/// Puts the points of each iris between the corners of its eye.
+fn fill_irises(landmarks: &mut [[f32; 3]; LANDMARK_COUNT]) {
+    let eyes = EYE_CORNERS.map(|[from, to]| {
+        let (from, to) = (landmarks[from], landmarks[to]);
+        [0, 1, 2].map(|axis| f32::midpoint(from[axis], to[axis]))
+    });
+    let (_, irises) = landmarks.split_at_mut(MESH_COUNT);
+    for (iris, eye) in irises.chunks_exact_mut(IRIS_COUNT).zip(eyes) {
+        iris.fill(eye);
     }
 }
 
