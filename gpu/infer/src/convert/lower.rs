@@ -1,6 +1,6 @@
 //! From TFLite operators to ONNX nodes: images planar inside, names in order, one branch per operator.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::attention::Affine;
 use super::flatbuffer::Table;
@@ -58,7 +58,7 @@ pub(super) struct Lowering<'m, 'a> {
 
 /// Lowers a model without the outputs that are `left_out` by name, and without what only they need.
 pub(super) fn lower(model: &Model<'_>, left_out: &[String]) -> Result<Lowered, ConvertError> {
-    let (outputs, operators) = needed(model, left_out)?;
+    let (outputs, operators) = model.without(left_out)?;
     let mut lowering = Lowering {
         model,
         graph: Graph::default(),
@@ -93,35 +93,6 @@ pub(super) fn lower(model: &Model<'_>, left_out: &[String]) -> Result<Lowered, C
         graph: lowering.graph,
         landmark_indices,
     })
-}
-
-/// The outputs that stay, and the operators that they need in the file's order.
-fn needed<'m, 'a>(
-    model: &'m Model<'a>,
-    left_out: &[String],
-) -> Result<(Vec<usize>, Vec<&'m Operator<'a>>), ConvertError> {
-    let mut outputs = Vec::new();
-    for index in &model.outputs {
-        let name = model.tensor(*index)?.name;
-        if !left_out.iter().any(|left| left == name) {
-            outputs.push(*index);
-        }
-    }
-    if outputs.is_empty() || outputs.len() + left_out.len() != model.outputs.len() {
-        return Err(unsupported(
-            "outputs to leave out that the file does not have",
-        ));
-    }
-    let mut wanted: BTreeSet<usize> = outputs.iter().copied().collect();
-    let mut operators = Vec::new();
-    for operator in model.operators.iter().rev() {
-        if wanted.contains(&operator.output()?) {
-            wanted.extend(&operator.inputs);
-            operators.push(operator);
-        }
-    }
-    operators.reverse();
-    Ok((outputs, operators))
 }
 
 impl<'a> Lowering<'_, 'a> {

@@ -1,6 +1,7 @@
 //! The parts of a TFLite file that a conversion needs, checked once: after `Model::parse` every index is in range.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use half::f16;
 use half::slice::HalfFloatSliceExt;
@@ -115,6 +116,35 @@ impl<'a> Model<'a> {
         self.tensors.get(index).ok_or(ConvertError::Malformed {
             what: "tensor index",
         })
+    }
+
+    /// The outputs but for those `left_out` by name, and the operators that they need, in the file's order.
+    pub(super) fn without(
+        &self,
+        left_out: &[String],
+    ) -> Result<(Vec<usize>, Vec<&Operator<'a>>), ConvertError> {
+        let mut outputs = Vec::new();
+        for index in &self.outputs {
+            let name = self.tensor(*index)?.name;
+            if !left_out.iter().any(|left| left == name) {
+                outputs.push(*index);
+            }
+        }
+        if outputs.is_empty() || outputs.len() + left_out.len() != self.outputs.len() {
+            return Err(ConvertError::Unsupported {
+                what: "outputs to leave out that the file does not have".to_owned(),
+            });
+        }
+        let mut wanted: BTreeSet<usize> = outputs.iter().copied().collect();
+        let mut operators = Vec::new();
+        for operator in self.operators.iter().rev() {
+            if wanted.contains(&operator.output()?) {
+                wanted.extend(&operator.inputs);
+                operators.push(operator);
+            }
+        }
+        operators.reverse();
+        Ok((outputs, operators))
     }
 }
 
