@@ -5,6 +5,7 @@
 mod measures;
 mod sinks;
 mod sources;
+mod sync;
 
 use std::fmt;
 use std::io::Write;
@@ -74,6 +75,7 @@ pub fn node_registry(context: &PipelineContext) -> Registry {
     registry.add(sources::input(context));
     registry.add(measures::face(context));
     registry.add(measures::voice(context));
+    registry.add(sync::sync_av());
     registry.add(sinks::print(context));
     registry.add(sinks::json_lines());
     registry.add(sinks::csv());

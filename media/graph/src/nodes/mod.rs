@@ -1,6 +1,7 @@
 //! Nodes that need nothing but time and packets.
 
 mod channel;
+mod clock_sync;
 mod collect;
 mod constant;
 mod delay;
@@ -8,6 +9,7 @@ mod fps;
 mod sync_av;
 
 pub use channel::{ChannelInput, ChannelSource, PushError, channel_source};
+pub use clock_sync::{ClockSync, MAX_SPEED, REPEATED_NANOS, SoundStep, Stretch, SyncAvByClock};
 pub use collect::{Collected, Collector, NullSink, collector};
 pub use constant::{Constant, Replay};
 pub use delay::Delay;

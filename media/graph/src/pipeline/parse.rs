@@ -83,7 +83,7 @@ fn tree_of(text: &str) -> Result<Value, ProblemKind> {
     } else {
         let table: toml::Table = text
             .parse()
-            .map_err(|error| unreadable(format!("TOML: {error}")))?;
+            .map_err(|error: toml::de::Error| unreadable(error.to_string()))?;
         serde_json::to_value(table).map_err(|error| unreadable(format!("TOML: {error}")))
     }
 }

@@ -108,7 +108,8 @@ fn told(problems: &[Problem]) -> Vec<Value> {
 fn refuse(problems: &[Problem], out: &mut Output<'_>) -> Result<ExitCode> {
     let answer = json!({ "ok": false, "problems": told(problems) });
     out.show(&answer, |_| {
-        let mut text = format!("{} problems:\n", problems.len());
+        let plural = if problems.len() == 1 { "" } else { "s" };
+        let mut text = format!("{} problem{plural}:\n", problems.len());
         for problem in problems {
             let _ = writeln!(text, "  {problem}");
         }

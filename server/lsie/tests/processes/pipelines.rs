@@ -87,6 +87,27 @@ fn the_presenter_s_smile_is_seen_through_a_pipeline() {
 }
 
 #[test]
+fn sound_and_pictures_keep_step_in_both_modes() {
+    for mode in ["clock", "seed"] {
+        let source = "source.url=test:bars?size=320x240&seconds=4&pace=paced";
+        let mode = format!("step.mode={mode}");
+        let set = ["--set", source, "--set", &mode];
+        let (done, out, err) = pipeline(&["run", "--quiet"], &example("in_step.toml"), &set);
+        assert_eq!(done.status.code(), Some(0), "{mode}: {out}{err}");
+        let rows = lines(&out);
+        let pictures = rows
+            .iter()
+            .filter_map(|row| row["item"]["picture"]["seq"].as_u64());
+        let pictures: Vec<u64> = pictures.collect();
+        assert!(pictures.len() >= 4 && pictures.is_sorted(), "{mode}: {out}");
+        let sounds = rows
+            .iter()
+            .filter(|row| row["item"]["sound"]["rate_hz"] == 48_000);
+        assert!(sounds.count() >= 3, "{mode}: {out}");
+    }
+}
+
+#[test]
 fn a_pipeline_without_an_end_is_stopped_and_told() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("endless.toml");
