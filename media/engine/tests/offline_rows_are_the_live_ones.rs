@@ -63,7 +63,8 @@ fn fast_and_paced_rows_are_equal_bit_for_bit() {
 fn the_table_has_the_scores_of_a_session_and_follows_the_truth() {
     let (frames, windows) = rows("demo:presenter", &settings(false, 30.0));
     let (mut server, _) = Server::start(&cache_dir());
-    let order = order("demo:presenter?pace=fast");
+    // At the speed of life, as a session runs; the rows were read as fast as the machine allows.
+    let order = order("demo:presenter?pace=paced");
     let session_id = order.session_id;
     server.open(order);
     let seen = server.until(|m| is_over(m) || matches!(m, EngineMessage::Segment(_)));
@@ -94,6 +95,9 @@ fn the_table_has_the_scores_of_a_session_and_follows_the_truth() {
 }
 
 /// Correlation, slope and largest error of the score against what the presenter truly does.
+///
+/// Single frames are beyond 0.10: the network's answer moves by some thousandths with the place of the pixels and at key frames,
+/// and at a half smile the score has six times that.
 fn agrees_with_the_truth(frames: &[FrameRow]) {
     let pairs: Vec<(f64, f64)> = frames
         .iter()
@@ -135,10 +139,10 @@ fn agrees_with_the_truth(frames: &[FrameRow]) {
         errors(|row| row.units.smile.ok())
     );
     assert!(
-        r >= 0.98 && p95 <= 0.10 && largest <= 0.13,
+        r >= 0.98 && p95 <= 0.10 && largest <= 0.12,
         "r {r}, slope {slope}, {mean} {p95} {largest}"
     );
-    assert!((0.7..1.1).contains(&slope), "{slope}");
+    assert!((0.9..1.1).contains(&slope), "{slope}");
 }
 
 #[test]
