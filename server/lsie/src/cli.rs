@@ -158,7 +158,7 @@ pub(crate) enum TableForm {
     Csv,
     /// One JSON object with `frames`, `windows` and `dictionary`.
     Json,
-    /// Apache Parquet; needs `--output` and a build with the feature `parquet`.
+    /// Apache Parquet; needs `--output`.
     Parquet,
 }
 
