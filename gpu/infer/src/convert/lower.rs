@@ -277,19 +277,16 @@ impl<'a> Lowering<'_, 'a> {
             return Err(unsupported("padding amount"));
         }
         let input = self.planar(operator.input(0)?)?;
-        let output = match new_channels(amounts, channels) {
-            Some(times) => {
-                // Zeros that the runtime makes in its own layout, where it can also put images on top of each other.
-                let zeros = self.per_channel(&input, &vec![0.0; channels])?;
-                let mut parts = vec![zeros.as_str(); times + 1];
-                parts[0] = &input;
-                let axis = [Attribute::Int("axis", 1)];
-                self.graph.node("Concat", &parts, &axis)
-            }
-            None => {
-                let amounts = self.graph.ints(&amounts)?;
-                self.graph.node("Pad", &[&input, &amounts], &[])
-            }
+        let output = if let Some(times) = new_channels(amounts, channels) {
+            // Zeros that the runtime makes in its own layout, where it can also put images on top of each other.
+            let zeros = self.per_channel(&input, &vec![0.0; channels])?;
+            let rest = std::iter::repeat_n(zeros.as_str(), times);
+            let parts: Vec<&str> = std::iter::once(input.as_str()).chain(rest).collect();
+            let axis = [Attribute::Int("axis", 1)];
+            self.graph.node("Concat", &parts, &axis)
+        } else {
+            let amounts = self.graph.ints(&amounts)?;
+            self.graph.node("Pad", &[&input, &amounts], &[])
         };
         self.set(operator.output()?, output, Layout::Planar);
         Ok(())
