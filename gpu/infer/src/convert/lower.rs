@@ -280,8 +280,8 @@ impl<'a> Lowering<'_, 'a> {
         let output = if let Some(times) = new_channels(amounts, channels) {
             // Zeros that the runtime makes in its own layout, where it can also put images on top of each other.
             let zeros = self.per_channel(&input, &vec![0.0; channels])?;
-            let mut parts = vec![zeros.as_str(); times + 1];
-            parts[0] = &input;
+            let rest = std::iter::repeat_n(zeros.as_str(), times);
+            let parts: Vec<&str> = std::iter::once(input.as_str()).chain(rest).collect();
             let axis = [Attribute::Int("axis", 1)];
             self.graph.node("Concat", &parts, &axis)
         } else {
