@@ -9,7 +9,7 @@ use std::time::Instant;
 use lsie_schemas::time::UtcMicros;
 use serde_json::Value;
 
-use crate::server::{CEILING, MEDIA_CEILING, Place, Server, cache_dir, lsie, wait};
+use crate::server::{CEILING, MEDIA_CEILING, Place, Server, cache_dir, kill, lsie, wait};
 
 #[allow(
     dead_code,
@@ -251,5 +251,36 @@ fn a_session_waits_for_a_phone_that_has_not_accepted_this_computer() {
     );
     bench.phone.authorize();
     server.wait_picture(&session);
+    server.stop();
+}
+
+#[test]
+fn a_phone_goes_on_after_the_media_process_died() {
+    let place = Place::new();
+    let Some(bench) = Bench::new("engine", |_| {}) else {
+        return;
+    };
+    let options = bench.options();
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    let server = Server::start(&place, &options);
+    let session = server.session(&format!("android://{}", bench.phone.serial()));
+    server.wait_picture(&session);
+    let killed = server.engine_pid();
+    kill(killed);
+    wait("a new engine measures", MEDIA_CEILING, || {
+        let status = server.get("/api/v2/status");
+        let is_other = status["engine"]["pid"].as_u64() != Some(u64::from(killed));
+        let plays = server.readback(&session)["source_state"] == "playing";
+        (status["engine"]["state"] == "ok" && is_other && plays).then_some(())
+    });
+    wait("the gap is recorded", CEILING, || {
+        let seen = server.readback(&session);
+        let gaps = seen["data_gaps"].as_array().unwrap();
+        let has_gap = gaps.iter().any(|gap| gap["reason"] == "engine_restart");
+        has_gap.then_some(())
+    });
+    wait("one server runs on the phone", CEILING, || {
+        (bench.phone.servers() == 1).then_some(())
+    });
     server.stop();
 }
