@@ -52,6 +52,9 @@ pub enum InferError {
         /// What the loader said.
         reason: String,
     },
+    /// The inference library would gather usage data. Start the program with the variable set; `lsie` does so for itself.
+    #[error("ONNX Runtime would gather usage data: set {off}=1", off = crate::runtime::TELEMETRY_OFF)]
+    TelemetryOn,
     /// The inference library refused a model or a run.
     #[error("ONNX Runtime failed to {operation} {model}: {reason}")]
     Runtime {

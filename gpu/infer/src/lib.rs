@@ -32,5 +32,5 @@ mod store;
 pub use error::{ConvertError, FileFault, InferError};
 pub use manifest::Manifest;
 pub use network::{Network, TensorInfo, landmark_indices};
-pub use runtime::{OrtNetwork, Runtime};
+pub use runtime::{OrtNetwork, Runtime, TELEMETRY_OFF};
 pub use store::{LOCAL_MANIFEST, ModelState, ModelStatus, ModelStore};

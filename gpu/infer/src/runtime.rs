@@ -13,6 +13,10 @@ use ort::value::{Outlet, Tensor, TensorElementType, TensorRef, ValueType};
 use crate::error::InferError;
 use crate::network::{Network, TensorInfo};
 
+/// Environment variable that, set to `1`, keeps ONNX Runtime from gathering usage data and sending it to its publisher. The library
+/// reads it while it is opened; what its interface offers comes after the first record.
+pub const TELEMETRY_OFF: &str = "ORT_DISABLE_TELEMETRY";
+
 /// The library can be opened once per process; later requests share it.
 static LOADED: Mutex<Option<Runtime>> = Mutex::new(None);
 
@@ -28,12 +32,15 @@ pub struct Runtime {
 
 impl Runtime {
     /// Opens the library at `path`. A process has one: opening the same file again is free, another file is
-    /// [`InferError::RuntimeUnavailable`].
+    /// [`InferError::RuntimeUnavailable`]. Refuses with [`InferError::TelemetryOn`] unless [`TELEMETRY_OFF`] is `1`.
     pub fn load(path: &Path) -> Result<Self, InferError> {
         let unavailable = |reason: String| InferError::RuntimeUnavailable {
             path: path.to_owned(),
             reason,
         };
+        if std::env::var_os(TELEMETRY_OFF).is_none_or(|value| value != "1") {
+            return Err(InferError::TelemetryOn);
+        }
         let library = path
             .canonicalize()
             .map_err(|error| unavailable(error.to_string()))?;

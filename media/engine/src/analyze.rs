@@ -9,6 +9,7 @@
 //! Nothing is dropped: every edge blocks. The tracker and the sound layer are the live session's own, so a row of a file is, bit
 //! for bit, what a session over the same file measures, whatever its pace.
 
+mod columns;
 mod row;
 mod window;
 
@@ -27,9 +28,10 @@ use lsie_graph::{
 use lsie_infer::{InferError, ModelStore};
 use lsie_ingest::{Input, OpenSettings, open_address};
 
+pub use columns::{ColumnHelp, FRAME_COLUMNS, Value, WINDOW_COLUMNS};
 pub use lsie_analysis::face::CalibrationRule;
 pub use lsie_ingest::{Pace, SourceAddress};
-pub use row::{ColumnHelp, FRAME_COLUMNS, FrameRow, Value, WINDOW_COLUMNS};
+pub use row::FrameRow;
 pub use window::{WINDOW_SECS, WindowRow};
 
 use crate::sound::{SoundChunk, SoundLayer, VoiceMeter};

@@ -26,6 +26,14 @@ use crate::commands::Output;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    #[cfg(feature = "media")]
+    if let Err(error) = without_telemetry() {
+        let _ = writeln!(
+            std::io::stderr(),
+            "lsie: starting without ONNX Runtime's telemetry: {error}"
+        );
+        return ExitCode::from(1);
+    }
     match dispatch(cli) {
         Ok(code) => code,
         // Whoever read our output has seen enough.
@@ -35,6 +43,22 @@ fn main() -> ExitCode {
             ExitCode::from(1)
         }
     }
+}
+
+/// Becomes this program again, with ONNX Runtime's telemetry off, unless it is off already: a process cannot safely change its own
+/// environment. Children inherit it.
+#[cfg(feature = "media")]
+fn without_telemetry() -> std::io::Result<()> {
+    use std::os::unix::process::CommandExt as _;
+    if std::env::var_os(lsie_infer::TELEMETRY_OFF).is_some_and(|value| value == "1") {
+        return Ok(());
+    }
+    let mut words = std::env::args_os();
+    let mut again = std::process::Command::new(serve::own_binary()?);
+    if let Some(name) = words.next() {
+        again.arg0(name);
+    }
+    Err(again.args(words).env(lsie_infer::TELEMETRY_OFF, "1").exec())
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

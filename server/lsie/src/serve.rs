@@ -166,7 +166,7 @@ fn supervisor_settings(config: &Config) -> Result<SupervisorSettings> {
 
 /// The very file that runs, also after another one took its name: a rebuilt binary must not become the engine of an older
 /// server.
-fn own_binary() -> std::io::Result<PathBuf> {
+pub(crate) fn own_binary() -> std::io::Result<PathBuf> {
     let running = PathBuf::from("/proc/self/exe");
     if running.exists() {
         return Ok(running);

@@ -154,7 +154,12 @@ impl Link {
         });
         lock(&self.pipes).insert(pipe.local, Arc::clone(&pipe));
         self.send(*b"OKAY", pipe.local, pipe.remote, &[])?;
-        spawn("phone-service", move || services::serve(&pipe, &service));
+        if service.starts_with("localabstract:") {
+            // Queued in the order of their coming, as a listening socket does.
+            services::serve(&pipe, &service);
+        } else {
+            spawn("phone-service", move || services::serve(&pipe, &service));
+        }
         Ok(())
     }
 }

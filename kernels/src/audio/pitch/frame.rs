@@ -8,18 +8,16 @@ use realfft::num_complex::Complex;
 use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 
 use super::super::RATE_HZ;
-use super::sinc::{Autocorrelation, Refiner};
+use super::sinc::{Autocorrelation, RANGE, Refiner};
 use super::{FLOOR_HZ, Form, OCTAVE_COST, VOICING_THRESHOLD};
 
 /// Half the window in samples.
-pub(super) const HALF: usize = 319;
+pub(super) const HALF: usize = RANGE;
 const WINDOW: usize = 2 * HALF;
 /// Period of the floor in samples, and half of it.
 const PERIOD: usize = 213;
 const HALF_PERIOD: usize = PERIOD / 2 + 1;
 const MAX_LAG: usize = WINDOW / 3 + 2;
-/// Largest lag of the autocorrelation.
-pub(super) const RANGE: usize = WINDOW / 2;
 const FFT: usize = 1024;
 /// Voiced candidates kept per frame.
 const KEPT: usize = 14;

@@ -3,8 +3,9 @@
 use std::f64::consts::PI;
 
 use super::Form;
-use super::frame::RANGE;
 
+/// Largest lag of the autocorrelation: half a window of 638 samples.
+pub(super) const RANGE: usize = 319;
 /// Depth of the refinement in samples to each side.
 const DEPTH: usize = 70;
 /// Depth of the sinc that candidates are ranked with.

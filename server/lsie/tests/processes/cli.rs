@@ -344,3 +344,19 @@ fn a_pair_is_scored_without_a_server_and_every_scorer_is_shown() {
         words(&done).1
     );
 }
+
+/// Without the variable ONNX Runtime writes an identifier of the machine and its records into the cache folder.
+#[test]
+fn the_inference_library_gathers_nothing_about_its_user() {
+    let folder = tempfile::tempdir().unwrap();
+    let done = lsie()
+        .args(["models", "verify"])
+        .env_remove("ORT_DISABLE_TELEMETRY")
+        .env("XDG_CACHE_HOME", folder.path())
+        .env("HOME", folder.path())
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{:?}", words(&done));
+    let left: Vec<_> = fs::read_dir(folder.path()).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+}
