@@ -42,7 +42,7 @@ impl Server {
     pub fn start(call: &Call, settings: &[&str]) -> Result<Self> {
         let program = match call.text("lsie") {
             Some(path) => PathBuf::from(path),
-            None => build()?,
+            None => program(call)?,
         };
         let state_dir = tempfile::tempdir().context("making a state folder")?;
         let cache = format!("engine.cache_dir={}", cache_dir(call)?.display());
@@ -192,13 +192,18 @@ fn read<T: DeserializeOwned>(
         .with_context(|| format!("reading {method} {path}"))
 }
 
-/// Builds the server with the profile of this bench and says where it lies: two folders above `deps`.
-fn build() -> Result<PathBuf> {
+/// The server with the profile of this bench, in the folder above `deps`. For numbers it is built, so that it is the tree's own; in a
+/// test it is what the tests were built with, which others are running right now.
+fn program(call: &Call) -> Result<PathBuf> {
     let ours = std::env::current_exe()?;
     let profile_dir = ours
         .parent()
         .and_then(Path::parent)
         .context("this bench lies in no target folder; pass --lsie")?;
+    let program = profile_dir.join("lsie");
+    if !call.measures() && program.exists() {
+        return Ok(program);
+    }
     let target_dir = profile_dir.parent().context("no target folder")?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
@@ -211,5 +216,5 @@ fn build() -> Result<PathBuf> {
     }
     let status = command.status().context("starting cargo")?;
     ensure!(status.success(), "the server could not be built");
-    Ok(profile_dir.join("lsie"))
+    Ok(program)
 }
