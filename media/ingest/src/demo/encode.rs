@@ -87,7 +87,7 @@ fn encoder(
     let encoder = make("x264enc")?;
     encoder.set_property_from_str("tune", "zerolatency");
     encoder.set_property_from_str("speed-preset", "ultrafast");
-    encoder.set_property_from_str("pass", "qual");
+    encoder.set_property_from_str("pass", "quant");
     encoder.set_property("quantizer", 20_u32);
     encoder.set_property("key-int-max", KEY_FRAMES as u32);
     encoder.set_property("threads", 1_u32);
