@@ -53,8 +53,11 @@ pub enum InferError {
         reason: String,
     },
     /// The inference library would gather usage data. Start the program with the variable set; `lsie` does so for itself.
-    #[error("ONNX Runtime would gather usage data: set {off}=1", off = crate::runtime::TELEMETRY_OFF)]
-    TelemetryOn,
+    #[error("ONNX Runtime would gather usage data: set {variable}=1")]
+    TelemetryOn {
+        /// Name of the environment variable.
+        variable: &'static str,
+    },
     /// The inference library refused a model or a run.
     #[error("ONNX Runtime failed to {operation} {model}: {reason}")]
     Runtime {

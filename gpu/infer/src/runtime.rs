@@ -39,7 +39,9 @@ impl Runtime {
             reason,
         };
         if std::env::var_os(TELEMETRY_OFF).is_none_or(|value| value != "1") {
-            return Err(InferError::TelemetryOn);
+            return Err(InferError::TelemetryOn {
+                variable: TELEMETRY_OFF,
+            });
         }
         let library = path
             .canonicalize()

@@ -31,7 +31,7 @@ pub struct WgpuDevice {
 }
 
 impl WgpuDevice {
-    /// Opens adapter number `index` of [`adapters`]; 0 is the fastest kind.
+    /// Opens adapter number `index` of [`probe`](crate::probe); 0 is the fastest kind.
     pub fn open(index: usize) -> Result<Self, DeviceError> {
         let mut found = ranked();
         if index >= found.len() {

@@ -5,6 +5,7 @@
 //! the feature map there, `TransformLandmarks` brings the points found in the small grid back. A compiler for older GPUs
 //! refuses small 32-bit matrix products, so every product of a point and a matrix is written out.
 
+use super::affine::Affine;
 use super::flexbuffer::Options;
 use super::lower::{Layout, Lowering, unsupported};
 use super::onnx::{Attribute, signed};
@@ -13,17 +14,6 @@ use crate::error::ConvertError;
 
 /// Largest side of the sampled grid.
 const MAX_GRID: i64 = 256;
-
-/// A map of row vectors, `x · rows[0] + y · rows[1] + offset`; all are 1×1×2 values.
-#[derive(Debug, Clone)]
-pub(super) struct Affine {
-    rows: [String; 2],
-    offset: String,
-    /// Where the middle of the grid lands: `offset` plus half the grid.
-    center: String,
-    /// The mesh points that it was made from.
-    subset: Vec<i64>,
-}
 
 impl<'a> Lowering<'_, 'a> {
     /// Points 1×N×3 in the units of the feature map → map from grid cells to the feature map.

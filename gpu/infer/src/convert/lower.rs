@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::attention::Affine;
+use super::affine::Affine;
 use super::flatbuffer::Table;
 use super::onnx::{Attribute, Graph, signed};
 use super::tflite::{Kind, Model, Operator};

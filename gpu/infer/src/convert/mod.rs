@@ -13,6 +13,7 @@
 //! Images enter as 1×3×height×width (planar), which is what the crop kernels write, so no transpose runs per frame.
 //! Outputs keep the order of the original file.
 
+mod affine;
 mod attention;
 mod bert;
 mod flatbuffer;
