@@ -67,13 +67,17 @@ pub(crate) fn presenter(secs: usize, fps: usize) -> Vec<Vec<u8>> {
     pictures
 }
 
-/// Presenter pictures (or any of [`SIZE`]) as H.264 in Matroska.
+/// Presenter pictures (or any of [`SIZE`]) as H.264 in a transport stream where the name ends so, else in Matroska.
 pub(crate) fn film(path: &Path, pictures: &[&[u8]], fps: usize) {
     let (width, height) = SIZE;
+    let muxer = match path.extension().and_then(|end| end.to_str()) {
+        Some("ts") => "mpegtsmux",
+        _ => "matroskamux",
+    };
     gst_with(
         &format!(
             "fdsrc fd=0 ! rawvideoparse format=i420 width={width} height={height} framerate={fps}/1 ! {H264} \
-             ! h264parse ! matroskamux ! filesink location={}",
+             ! h264parse ! {muxer} ! filesink location={}",
             path.display()
         ),
         pictures,
