@@ -8,13 +8,13 @@
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use lsie_benches::{Call, Series, cache_dir, pin_to_core, run};
+use lsie_benches::{Call, Series, cache_dir, peer_python, pin_to_core, run};
 use lsie_device::CpuDevice;
 use lsie_ingest::{OpenSettings, Pull, open};
 use lsie_kernels::audio::{
@@ -87,7 +87,14 @@ fn measure(call: &Call) -> Result<()> {
     if !call.measures() {
         return cases.iter_mut().try_for_each(|case| ours(case, rounds));
     }
-    let python = environment(call, &cache)?;
+    let python = peer_python(
+        call,
+        &cache,
+        "peer-praat-0.4.7-opensmile-2.6.0",
+        "python3",
+        &PACKAGES,
+        "parselmouth, opensmile",
+    )?;
     let folder = tempfile::tempdir()?;
     let turns = call.number("turns", 5_usize)?;
     call.say(format_args!(
@@ -383,39 +390,6 @@ fn relative(ours: Option<f64>, theirs: f64) -> f64 {
 
 fn verdict(met: bool) -> &'static str {
     if met { "PASS" } else { "MISS" }
-}
-
-/// The peers' environment, made at the first use.
-fn environment(call: &Call, cache: &Path) -> Result<PathBuf> {
-    let folder = cache.join("bench/peer-praat-0.4.7-opensmile-2.6.0");
-    let python = folder.join("bin/python");
-    let is_complete = |python: &Path| {
-        let check = Command::new(python)
-            .args(["-c", "import parselmouth, opensmile"])
-            .output();
-        check.is_ok_and(|output| output.status.success())
-    };
-    if is_complete(&python) {
-        return Ok(python);
-    }
-    let system = call.text("python").unwrap_or("python3");
-    must(Command::new(system).args(["-m", "venv"]).arg(&folder))?;
-    must(
-        Command::new(&python)
-            .args(["-m", "pip", "install", "--quiet"])
-            .args(PACKAGES),
-    )?;
-    ensure!(
-        is_complete(&python),
-        "the peers' packages do not work with {system}"
-    );
-    Ok(python)
-}
-
-fn must(command: &mut Command) -> Result<()> {
-    let status = command.status().with_context(|| format!("{command:?}"))?;
-    ensure!(status.success(), "{command:?}: {status}");
-    Ok(())
 }
 
 /// The demo presenter's voice from its start, 16 kHz, as the engine hears it.

@@ -13,7 +13,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use lsie_analysis::face::{FaceNetworks, FaceTracker, SessionPhase, SubjectRules};
-use lsie_benches::{Call, Series, cache_dir, open_network, own_cpu_secs, pin_to_core, run};
+use lsie_benches::{
+    Call, Series, cache_dir, open_network, own_cpu_secs, peer_python, pin_to_core, run,
+};
 use lsie_device::{CpuDevice, Device, Frame};
 use lsie_infer::ModelStore;
 use lsie_ingest::{OpenSettings, Pull, VideoSource, open};
@@ -59,7 +61,14 @@ fn measure(call: &Call) -> Result<()> {
         ours(&clip, &device, &mut whole, warm_up)?;
         return ours(&clip, &device, &mut units, warm_up).map(drop);
     }
-    let python = environment(call, &cache)?;
+    let python = peer_python(
+        call,
+        &cache,
+        "peer-mediapipe-0.10.14",
+        "python3.11",
+        &PACKAGES,
+        "av, mediapipe",
+    )?;
     call.say(format_args!(
         "input    demo:presenter as H.264 in MP4, 1280x720, 30 frames per second, {frames} frames, {warm_up} of them not counted; \
          core {core}\n\n{}",
@@ -226,39 +235,6 @@ fn peer(python: &Path, clip: &Path, warm_up: usize) -> Result<Turn> {
         converting: ms(converting),
         meshing: ms(meshing),
     })
-}
-
-/// The peer's environment, made at the first use.
-fn environment(call: &Call, cache: &Path) -> Result<PathBuf> {
-    let folder = cache.join("bench/peer-mediapipe-0.10.14");
-    let python = folder.join("bin/python");
-    let is_complete = |python: &Path| {
-        let check = Command::new(python)
-            .args(["-c", "import av, mediapipe"])
-            .output();
-        check.is_ok_and(|output| output.status.success())
-    };
-    if is_complete(&python) {
-        return Ok(python);
-    }
-    let system = call.text("python").unwrap_or("python3.11");
-    must(Command::new(system).args(["-m", "venv"]).arg(&folder))?;
-    must(
-        Command::new(&python)
-            .args(["-m", "pip", "install", "--quiet"])
-            .args(PACKAGES),
-    )?;
-    ensure!(
-        is_complete(&python),
-        "the peer's packages do not work with {system}"
-    );
-    Ok(python)
-}
-
-fn must(command: &mut Command) -> Result<()> {
-    let status = command.status().with_context(|| format!("{command:?}"))?;
-    ensure!(status.success(), "{command:?}: {status}");
-    Ok(())
 }
 
 /// The demo's first frames as a file that both can read, made once with GStreamer's x264 encoder.

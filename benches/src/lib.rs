@@ -34,6 +34,7 @@
 mod call;
 mod machine;
 mod models;
+mod peer;
 mod process;
 mod series;
 mod server;
@@ -41,6 +42,7 @@ mod server;
 pub use call::{Call, run};
 pub use machine::machine_line;
 pub use models::{cache_dir, open_network};
+pub use peer::peer_python;
 pub use process::{Usage, own_cpu_secs, pin_to_core};
 pub use series::{Series, slope};
 pub use server::Server;

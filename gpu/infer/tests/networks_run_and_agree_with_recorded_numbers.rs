@@ -6,7 +6,7 @@ mod installed;
 
 use installed::{Rig, must, store};
 use lsie_infer::manifest::{Manifest, ModelKind};
-use lsie_infer::{InferError, ModelStore, Runtime, landmark_indices};
+use lsie_infer::{InferError, ModelStore, Runtime, TELEMETRY_OFF, landmark_indices};
 
 #[test]
 fn every_model_of_the_cache_passes_its_self_test() {
@@ -182,6 +182,29 @@ fn buffers_that_do_not_fit_are_refused() {
         .network
         .run(&rig.stream, &[&sample, &whole], &mut outputs);
     assert!(matches!(result, Err(InferError::Binding { .. })));
+}
+
+/// Runs itself without the variable: a process cannot safely change its own environment.
+#[test]
+fn the_library_is_not_opened_while_it_would_gather_usage_data() {
+    const NAME: &str = "the_library_is_not_opened_while_it_would_gather_usage_data";
+    const INSIDE: &str = "LSIE_TEST_INSIDE";
+    if std::env::var_os(INSIDE).is_some() {
+        let result = Runtime::load(std::path::Path::new("/nonexistent/libonnxruntime.so"));
+        assert!(matches!(result, Err(InferError::TelemetryOn { .. })));
+        return;
+    }
+    for value in [None, Some("0"), Some("")] {
+        let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+        again.args(["--exact", NAME]).env(INSIDE, "1");
+        match value {
+            Some(value) => again.env(TELEMETRY_OFF, value),
+            None => again.env_remove(TELEMETRY_OFF),
+        };
+        let done = again.output().unwrap();
+        assert!(done.status.success(), "{value:?}: {done:?}");
+        assert!(String::from_utf8_lossy(&done.stdout).contains("1 passed"));
+    }
 }
 
 #[test]
