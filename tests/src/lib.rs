@@ -3,6 +3,7 @@
 //! [`house`] reads the repository itself: its floors, sources, packages and documents.
 //! [`vectors`] runs the golden cases of the specification against the crates.
 //! [`phone`] is a simulated phone that the genuine adb server talks to.
+//! [`parity`] is the suite that every kernel passes on every device; [`cuda_host`] executes CUDA text on the processor for it.
 //! [`fuzz`] holds one body per parser of foreign bytes, for `cargo fuzz` and for the ordinary tests alike.
 //!
 //! **The one contract.** Every check here reads the repository and the crates' public interfaces as they are; a test that
@@ -19,6 +20,7 @@
 //! # Ok::<(), anyhow::Error>(())
 //! ```
 
+pub mod cuda_host;
 pub mod fuzz;
 pub mod house;
 pub mod parity;

@@ -1,6 +1,6 @@
 //! Every kernel on every device of this machine against its reference.
 //!
-//! A test per case and device. A device that is not there has its cases listed as ignored, with the reason printed: they are
+//! A test per case and device, and per case and way of executing CUDA text on the processor. A device that is not there has its cases listed as ignored, with the reason printed: they are
 //! counted as not run, never as passed.
 
 use std::io::Write as _;
@@ -24,8 +24,7 @@ fn main() -> ExitCode {
             let found = candidate.found.clone();
             let is_absent = found.is_err();
             let run = move || -> Result<(), Failed> {
-                let (kind, index) = found?;
-                let place = Place::open(kind, index).map_err(|error| words(&error))?;
+                let place = Place::open(&found?).map_err(|error| words(&error))?;
                 (case.run)(&place).map_err(|error| words(&error))
             };
             let name = format!("{}::{}", candidate.label, case.name);

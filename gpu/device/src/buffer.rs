@@ -4,23 +4,22 @@ use std::sync::Arc;
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::device::{DeviceKind, Stream};
+use crate::backend::{Memory, wrong_device};
 use crate::error::DeviceError;
+use crate::kind::DeviceKind;
+use crate::stream::Stream;
 use crate::transfer::TransferCounters;
-#[cfg(feature = "wgpu")]
-use crate::wgpu::WgpuMemory;
 
 /// One cache line; a `Vec` of these is 64-byte aligned without `unsafe`.
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 #[repr(C, align(64))]
 struct Line([u8; 64]);
 
-/// Where the bytes are. A variant per device that this build has.
+/// Where the bytes are.
 #[derive(Debug)]
 enum Storage {
     Host(Vec<Line>),
-    #[cfg(feature = "wgpu")]
-    Wgpu(WgpuMemory),
+    Device(Box<dyn Memory>),
 }
 
 /// A piece of memory of one device: owned, of fixed size, zeroed at birth.
@@ -58,16 +57,19 @@ impl Buffer {
         })
     }
 
-    /// Wraps memory of a wgpu device.
-    #[cfg(feature = "wgpu")]
-    pub(crate) fn on_wgpu(
-        memory: WgpuMemory,
+    /// Wraps memory of another device than the `cpu`.
+    #[cfg_attr(
+        not(any(feature = "wgpu", feature = "cuda", feature = "executor")),
+        expect(dead_code, reason = "the cpu is the only device of this build")
+    )]
+    pub(crate) fn of_device(
+        memory: impl Memory,
         bytes: usize,
         label: &str,
         counters: Arc<TransferCounters>,
     ) -> Self {
         Buffer {
-            storage: Storage::Wgpu(memory),
+            storage: Storage::Device(Box::new(memory)),
             bytes,
             label: label.into(),
             counters,
@@ -87,10 +89,9 @@ impl Buffer {
 
     /// The device kind whose memory this is.
     pub fn kind(&self) -> DeviceKind {
-        match self.storage {
+        match &self.storage {
             Storage::Host(_) => DeviceKind::Cpu,
-            #[cfg(feature = "wgpu")]
-            Storage::Wgpu(_) => DeviceKind::Wgpu,
+            Storage::Device(memory) => memory.kind(),
         }
     }
 
@@ -123,13 +124,7 @@ impl Buffer {
                     target.copy_from_slice(bytes);
                 }
             }
-            #[cfg(feature = "wgpu")]
-            Storage::Wgpu(memory) => {
-                let lane = stream
-                    .wgpu()
-                    .ok_or_else(|| wrong_device(stream, DeviceKind::Wgpu))?;
-                memory.upload(lane, offset_bytes, bytes)?;
-            }
+            Storage::Device(memory) => memory.upload(stream.lane(), offset_bytes, bytes)?,
         }
         self.counters.uploaded(bytes.len());
         Ok(())
@@ -156,13 +151,7 @@ impl Buffer {
                     bytes.copy_from_slice(source);
                 }
             }
-            #[cfg(feature = "wgpu")]
-            Storage::Wgpu(memory) => {
-                let lane = stream
-                    .wgpu()
-                    .ok_or_else(|| wrong_device(stream, DeviceKind::Wgpu))?;
-                memory.copy_to_host(lane, offset_bytes, bytes)?;
-            }
+            Storage::Device(memory) => memory.copy_to_host(stream.lane(), offset_bytes, bytes)?,
         }
         self.counters.downloaded(bytes.len());
         Ok(())
@@ -171,13 +160,6 @@ impl Buffer {
     /// Borrows the memory as `T` where the device's memory is the host's (the `cpu` device); `None` elsewhere, or when the
     /// size is no whole number of `T`. No copy, not counted.
     pub fn host<T: Pod>(&self) -> Option<&[T]> {
-        #[cfg_attr(
-            not(feature = "wgpu"),
-            expect(
-                irrefutable_let_patterns,
-                reason = "the cpu is the only device of this build"
-            )
-        )]
         let Storage::Host(lines) = &self.storage else {
             return None;
         };
@@ -187,13 +169,6 @@ impl Buffer {
 
     /// As [`Buffer::host`], to write.
     pub fn host_mut<T: Pod>(&mut self) -> Option<&mut [T]> {
-        #[cfg_attr(
-            not(feature = "wgpu"),
-            expect(
-                irrefutable_let_patterns,
-                reason = "the cpu is the only device of this build"
-            )
-        )]
         let Storage::Host(lines) = &mut self.storage else {
             return None;
         };
@@ -205,22 +180,26 @@ impl Buffer {
     pub fn check_stream(&self, stream: &Stream) -> Result<(), DeviceError> {
         let is_same = match &self.storage {
             Storage::Host(_) => stream.kind() == DeviceKind::Cpu,
-            #[cfg(feature = "wgpu")]
-            Storage::Wgpu(memory) => stream.wgpu().is_some_and(|lane| memory.is_of(lane)),
+            Storage::Device(memory) => memory.is_of(stream.lane()),
         };
         if is_same {
             return Ok(());
         }
-        Err(wrong_device(stream, self.kind()))
+        Err(wrong_device(stream.lane(), self.kind()))
     }
 
-    /// The memory, where it is a wgpu device's.
-    #[cfg(feature = "wgpu")]
-    pub(crate) fn wgpu(&self) -> Option<&WgpuMemory> {
+    /// The memory, where it is not the host's.
+    pub(crate) fn memory(&self) -> Option<&dyn Memory> {
         match &self.storage {
-            Storage::Wgpu(memory) => Some(memory),
+            Storage::Device(memory) => Some(memory.as_ref()),
             Storage::Host(_) => None,
         }
+    }
+
+    /// Where it lies in the device's own address space, on `cuda` a `CUdeviceptr`; `None` where there are no addresses. It is for
+    /// libraries that work on device memory in place, and stays valid while this buffer lives.
+    pub fn raw_address(&self) -> Option<u64> {
+        self.memory()?.raw_address()
     }
 
     /// The error for an access of `bytes` at `offset_bytes` that leaves this buffer.
@@ -231,12 +210,5 @@ impl Buffer {
             buffer_bytes: self.bytes,
             label: self.label.to_string(),
         }
-    }
-}
-
-fn wrong_device(stream: &Stream, found: DeviceKind) -> DeviceError {
-    DeviceError::WrongDevice {
-        wanted: stream.kind(),
-        found,
     }
 }

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use crate::backend::{Lane, Work};
 use crate::buffer::Buffer;
-use crate::device::{Device, DeviceInfo, DeviceKind, Stream};
+use crate::device::Device;
 use crate::error::DeviceError;
+use crate::kind::{DeviceInfo, DeviceKind};
+use crate::stream::Stream;
 use crate::transfer::{TransferCounters, Transfers};
 
 /// The processor as a device. The reference for the others, and always there.
@@ -40,11 +43,32 @@ impl Device for CpuDevice {
     }
 
     fn stream(&self, name: &str) -> Result<Stream, DeviceError> {
-        Ok(Stream::on_cpu(name))
+        Ok(Stream::new(CpuLane, name))
     }
 
     fn transfers(&self) -> Transfers {
         self.counters.snapshot()
+    }
+}
+
+/// A stream of the processor: there is nothing to wait for.
+#[derive(Debug)]
+struct CpuLane;
+
+impl Lane for CpuLane {
+    fn kind(&self) -> DeviceKind {
+        DeviceKind::Cpu
+    }
+
+    fn launch(&self, work: &Work<'_>) -> Result<(), DeviceError> {
+        Err(DeviceError::Rejected {
+            what: work.source.name.to_owned(),
+            detail: "the cpu device runs no text".to_owned(),
+        })
+    }
+
+    fn synchronize(&self) -> Result<(), DeviceError> {
+        Ok(())
     }
 }
 

@@ -1,8 +1,38 @@
-//! What can go wrong with a device, and with the shape of a frame.
+//! What can go wrong with a device.
 
-use crate::device::DeviceKind;
-use crate::layout::PixelFormat;
-use crate::probe::UnavailableReason;
+use std::fmt;
+
+use crate::kind::DeviceKind;
+
+/// Why a device cannot be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum UnavailableReason {
+    /// This build has no code for it.
+    NotInThisBuild,
+    /// Its driver's library is not there.
+    NoDriver,
+    /// The driver is there, but older than this build can use, or it does not start.
+    DriverUnusable,
+    /// The driver is there, the hardware is not; where a driver and its hardware cannot be told apart, neither was seen.
+    NoHardware,
+    /// The library that compiles kernels for it is not there.
+    NoCompiler,
+    /// There are devices of this kind, but not so many.
+    NoSuchNumber,
+}
+
+impl fmt::Display for UnavailableReason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            UnavailableReason::NotInThisBuild => "this build does not contain it",
+            UnavailableReason::NoDriver => "its driver is not installed",
+            UnavailableReason::DriverUnusable => "its driver cannot be used",
+            UnavailableReason::NoHardware => "no hardware was found",
+            UnavailableReason::NoCompiler => "the compiler for its kernels is not installed",
+            UnavailableReason::NoSuchNumber => "there are fewer devices of this kind",
+        })
+    }
+}
 
 /// A device refused. The variants say what the caller can do about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -70,44 +100,5 @@ pub enum DeviceError {
         wanted: DeviceKind,
         /// The device of the buffer.
         found: DeviceKind,
-    },
-}
-
-/// The description of a frame does not fit its pixels. The source that made it is at fault; drop the frame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum FrameError {
-    /// A side is zero or above [`crate::MAX_FRAME_SIDE_PX`].
-    #[error("a frame of {width}x{height} is not possible")]
-    Size {
-        /// Width in pixels.
-        width: u32,
-        /// Height in pixels.
-        height: u32,
-    },
-    /// Rows of a plane overlap: the pitch is below the bytes of one row.
-    #[error(
-        "plane {plane} of {format:?} has a pitch of {pitch_bytes} bytes, a row needs {row_bytes}"
-    )]
-    Pitch {
-        /// The pixel format.
-        format: PixelFormat,
-        /// Index of the plane.
-        plane: usize,
-        /// The given pitch.
-        pitch_bytes: usize,
-        /// The least pitch.
-        row_bytes: usize,
-    },
-    /// A plane ends beyond its slot.
-    #[error("plane {plane} of {format:?} ends at byte {end_bytes}, the slot has {slot_bytes}")]
-    BeyondSlot {
-        /// The pixel format.
-        format: PixelFormat,
-        /// Index of the plane.
-        plane: usize,
-        /// One past the last byte of the plane (saturated).
-        end_bytes: usize,
-        /// Bytes of the slot.
-        slot_bytes: usize,
     },
 }

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use crate::buffer::Buffer;
-use crate::error::FrameError;
-use crate::layout::{ColorSpace, FrameLayout, PixelFormat, Plane};
+use crate::layout::{ColorSpace, FrameError, FrameLayout, PixelFormat, Plane};
 use crate::pool::FrameSlot;
 
 /// Everything about a frame but its pixels.

@@ -1,27 +1,13 @@
-//! What a launch of a text kernel is made of. The text is compiled by the device at its first use and kept.
+//! What a launch of a text kernel is made of, and the launch itself.
 
+use crate::backend::{Operand, Work};
 use crate::buffer::Buffer;
+use crate::error::DeviceError;
+use crate::source::{KernelSource, MAX_GROUP_THREADS, MAX_PARAMS_BYTES};
+use crate::stream::Stream;
 
-/// A kernel as text. Its parameters are the first argument, the buffers follow in the order in which a launch names them.
-#[derive(Debug)]
-pub struct KernelSource {
-    /// Name of the entry point in each language.
-    pub name: &'static str,
-    /// Threads of a group in x, y, z, the same in each language; at most [`MAX_GROUP_THREADS`] in all.
-    pub group: [u32; 3],
-    /// Buffers a launch takes, parameters not counted.
-    pub arguments: usize,
-    /// WGSL: parameters are `@group(0) @binding(0)` (uniform or read-only storage), buffers follow from binding 1.
-    pub wgsl: &'static str,
-    /// CUDA C++: parameters are one structure by value, buffers follow as pointers. It includes nothing, so that it compiles at run
-    /// time without a toolkit.
-    pub cuda: &'static str,
-}
-
-/// Most threads of one group: what every implementation offers.
-pub const MAX_GROUP_THREADS: u32 = 256;
-/// Most bytes of parameters that one launch carries: with the buffers' addresses they fit what CUDA passes by value.
-pub const MAX_PARAMS_BYTES: usize = 31 * 1024;
+/// Most groups of a launch in one direction: what every implementation offers.
+const MAX_GROUPS: u32 = 65_535;
 
 /// A buffer of a launch and what the kernel does with it.
 #[derive(Debug)]
@@ -53,4 +39,53 @@ pub struct Launch<'a> {
     pub params: &'a [u8],
     /// The buffers, in the order of the text.
     pub arguments: &'a [Argument<'a>],
+}
+
+impl Launch<'_> {
+    fn is_possible(&self) -> bool {
+        let threads: u32 = self.source.group.iter().product();
+        (1..=MAX_GROUP_THREADS).contains(&threads)
+            && (4..=MAX_PARAMS_BYTES).contains(&self.params.len())
+            && self.params.len().is_multiple_of(4)
+            && self.arguments.len() == self.source.arguments
+            && self.groups.iter().all(|groups| *groups <= MAX_GROUPS)
+    }
+}
+
+impl Stream {
+    /// Queues a kernel that is text, compiled at its first use. Waits for nothing, allocates no device memory.
+    ///
+    /// Every buffer must be of this stream's device. Fails on the `cpu` device, which runs no text.
+    pub fn launch(&self, launch: &Launch<'_>) -> Result<(), DeviceError> {
+        for argument in launch.arguments {
+            argument.buffer().check_stream(self)?;
+        }
+        let rejected = |detail: &str| DeviceError::Rejected {
+            what: launch.source.name.to_owned(),
+            detail: detail.to_owned(),
+        };
+        if !launch.is_possible() {
+            return Err(rejected(
+                "group size, groups, parameters or arguments are out of range",
+            ));
+        }
+        if launch.groups.contains(&0) {
+            return Ok(());
+        }
+        let operands = launch.arguments.iter().map(|argument| {
+            let memory = argument.buffer().memory()?;
+            Some(Operand {
+                memory,
+                is_output: matches!(argument, Argument::Output(_)),
+            })
+        });
+        let operands: Option<Vec<Operand<'_>>> = operands.collect();
+        let memories = operands.ok_or_else(|| rejected("the cpu device runs no text"))?;
+        self.lane().launch(&Work {
+            source: launch.source,
+            groups: launch.groups,
+            params: launch.params,
+            memories: &memories,
+        })
+    }
 }

@@ -1,7 +1,5 @@
 //! How pixels lie in memory: formats, planes, colour.
 
-use crate::error::FrameError;
-
 /// Largest side of a frame that is accepted, in pixels (16 k).
 pub const MAX_FRAME_SIDE_PX: u32 = 16_384;
 
@@ -83,6 +81,45 @@ impl Default for ColorSpace {
             range: ColorRange::Limited,
         }
     }
+}
+
+/// The description of a frame does not fit its pixels. The source that made it is at fault; drop the frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// A side is zero or above [`crate::MAX_FRAME_SIDE_PX`].
+    #[error("a frame of {width}x{height} is not possible")]
+    Size {
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+    },
+    /// Rows of a plane overlap: the pitch is below the bytes of one row.
+    #[error(
+        "plane {plane} of {format:?} has a pitch of {pitch_bytes} bytes, a row needs {row_bytes}"
+    )]
+    Pitch {
+        /// The pixel format.
+        format: PixelFormat,
+        /// Index of the plane.
+        plane: usize,
+        /// The given pitch.
+        pitch_bytes: usize,
+        /// The least pitch.
+        row_bytes: usize,
+    },
+    /// A plane ends beyond its slot.
+    #[error("plane {plane} of {format:?} ends at byte {end_bytes}, the slot has {slot_bytes}")]
+    BeyondSlot {
+        /// The pixel format.
+        format: PixelFormat,
+        /// Index of the plane.
+        plane: usize,
+        /// One past the last byte of the plane (saturated).
+        end_bytes: usize,
+        /// Bytes of the slot.
+        slot_bytes: usize,
+    },
 }
 
 /// Size, format and planes of a picture in a slot.

@@ -9,7 +9,8 @@
 //! handle of a frame), never falls back from one device to another in silence: a device that cannot be had is a typed
 //! [`DeviceError::Unavailable`] with the way to get it.
 //!
-//! Features: `wgpu` adds any GPU through Vulkan, Metal or Direct3D 12. A kernel for it is text, see [`KernelSource`].
+//! Features: `wgpu` adds any GPU through Vulkan, Metal or Direct3D 12, `cuda` NVIDIA GPUs through their driver, both opened at run
+//! time. A kernel for them is text, see [`KernelSource`]. `executor` adds a device whose text somebody else runs: for tests.
 //!
 //! ```
 //! use lsie_device::{DeviceKind, FrameLayout, FrameMeta, Frame, FramePool, PixelFormat, open};
@@ -27,30 +28,49 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod absent;
+mod backend;
 mod buffer;
 mod cpu;
+#[cfg(feature = "cuda")]
+mod cuda;
 mod device;
 mod error;
+#[cfg(feature = "executor")]
+mod executor;
 mod frame;
+mod kind;
 mod launch;
 mod layout;
 mod pool;
 mod probe;
+mod recording;
+mod source;
+mod stream;
 mod transfer;
 #[cfg(feature = "wgpu")]
 mod wgpu;
 
 pub use buffer::Buffer;
 pub use cpu::CpuDevice;
-pub use device::{Device, DeviceInfo, DeviceKind, Stream};
-pub use error::{DeviceError, FrameError};
+#[cfg(feature = "cuda")]
+pub use cuda::{Compiled, Compiler, CudaDevice, KernelResources, Target};
+pub use device::Device;
+pub use error::{DeviceError, UnavailableReason};
+#[cfg(feature = "executor")]
+pub use executor::{Executor, ExecutorDevice, Job, JobBuffer};
 pub use frame::{Frame, FrameMeta};
-pub use launch::{Argument, KernelSource, Launch, MAX_GROUP_THREADS, MAX_PARAMS_BYTES};
+pub use kind::{DeviceInfo, DeviceKind};
+pub use launch::{Argument, Launch};
 pub use layout::{
-    ColorMatrix, ColorRange, ColorSpace, FrameLayout, MAX_FRAME_SIDE_PX, PixelFormat, Plane,
+    ColorMatrix, ColorRange, ColorSpace, FrameError, FrameLayout, MAX_FRAME_SIDE_PX, PixelFormat,
+    Plane,
 };
 pub use pool::{FramePool, FrameSlot, PoolStats};
-pub use probe::{DeviceReport, UnavailableReason, open, open_nth, probe};
+pub use probe::{DeviceReport, OpenSettings, open, open_nth, open_with, probe};
+pub use recording::Recorded;
+pub use source::{KernelSource, MAX_GROUP_THREADS, MAX_PARAMS_BYTES};
+pub use stream::Stream;
 pub use transfer::Transfers;
 #[cfg(feature = "wgpu")]
 pub use wgpu::WgpuDevice;

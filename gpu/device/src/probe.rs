@@ -1,33 +1,15 @@
 //! What this machine and this build can compute on.
 
-use std::fmt;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::absent::{Absence, beyond};
+#[cfg(not(all(feature = "wgpu", feature = "cuda")))]
+use crate::absent::{absent, not_built};
 use crate::cpu::{CpuDevice, cpu_info};
-use crate::device::{Device, DeviceInfo, DeviceKind};
-use crate::error::DeviceError;
-
-/// Why a device cannot be had.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum UnavailableReason {
-    /// No such hardware, or no driver for it, was seen.
-    NoHardware,
-    /// The hardware seems to be there, but this build has no code for it.
-    NotInThisBuild,
-    /// There are devices of this kind, but not so many.
-    NoSuchNumber,
-}
-
-impl fmt::Display for UnavailableReason {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            UnavailableReason::NoHardware => "no hardware or driver was found",
-            UnavailableReason::NotInThisBuild => "this build does not contain it",
-            UnavailableReason::NoSuchNumber => "there are fewer devices of this kind",
-        })
-    }
-}
+use crate::device::Device;
+use crate::error::{DeviceError, UnavailableReason};
+use crate::kind::{DeviceInfo, DeviceKind};
 
 /// One line of [`probe`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,69 +43,59 @@ pub fn open(kind: DeviceKind) -> Result<Arc<dyn Device>, DeviceError> {
 
 /// Opens device number `index` of this kind, counted as [`probe`] counts, or says why not.
 pub fn open_nth(kind: DeviceKind, index: usize) -> Result<Arc<dyn Device>, DeviceError> {
+    open_with(kind, index, &OpenSettings::default())
+}
+
+/// What the user chose about devices.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OpenSettings {
+    /// Folder that keeps kernels compiled for `cuda` between runs; without one they are compiled at every start.
+    pub kernel_cache: Option<PathBuf>,
+}
+
+/// As [`open_nth`], with settings.
+pub fn open_with(
+    kind: DeviceKind,
+    index: usize,
+    settings: &OpenSettings,
+) -> Result<Arc<dyn Device>, DeviceError> {
+    #[cfg(not(feature = "cuda"))]
+    let _ = settings;
     match kind {
         DeviceKind::Cpu if index == 0 => Ok(Arc::new(CpuDevice::new())),
+        DeviceKind::Cpu => Err(beyond(kind, index, 1)),
         #[cfg(feature = "wgpu")]
         DeviceKind::Wgpu => Ok(Arc::new(crate::wgpu::WgpuDevice::open(index)?)),
-        _ => Err(absent(kind, index, usize::from(kind == DeviceKind::Cpu))),
+        #[cfg(feature = "cuda")]
+        DeviceKind::Cuda => Ok(Arc::new(crate::cuda::CudaDevice::open(
+            index,
+            settings.kernel_cache.clone(),
+        )?)),
+        #[cfg(not(all(feature = "wgpu", feature = "cuda")))]
+        _ => Err(absent(kind, not_built(kind))),
     }
 }
 
 fn reports(kind: DeviceKind) -> Vec<DeviceReport> {
-    let found = match kind {
-        DeviceKind::Cpu => vec![cpu_info()],
-        #[cfg(feature = "wgpu")]
-        DeviceKind::Wgpu => crate::wgpu::adapters(),
-        _ => Vec::new(),
-    };
-    if found.is_empty() {
-        let (reason, how_to_get) = why_absent(kind);
-        return vec![DeviceReport::Unavailable {
+    match found(kind) {
+        Ok(infos) => infos.into_iter().map(DeviceReport::Found).collect(),
+        Err((reason, how_to_get)) => vec![DeviceReport::Unavailable {
             kind,
             reason,
             how_to_get,
-        }];
-    }
-    found.into_iter().map(DeviceReport::Found).collect()
-}
-
-/// The error for device number `index` where there are only `count` of its kind.
-pub(crate) fn absent(kind: DeviceKind, index: usize, count: usize) -> DeviceError {
-    let (reason, how_to_get) = if count > 0 {
-        let words = format!(
-            "{kind}:{index} does not exist, numbers go from 0 to {}",
-            count - 1
-        );
-        (UnavailableReason::NoSuchNumber, words)
-    } else {
-        why_absent(kind)
-    };
-    DeviceError::Unavailable {
-        kind,
-        reason,
-        how_to_get,
+        }],
     }
 }
 
-fn why_absent(kind: DeviceKind) -> (UnavailableReason, String) {
-    let (is_built, hardware, how_to_get) = match kind {
-        DeviceKind::Cpu => (true, "/proc/cpuinfo", "it is always there"),
-        DeviceKind::Wgpu => (
-            cfg!(feature = "wgpu"),
-            "/dev/dri",
-            "the cpu device does all work; a GPU through Vulkan needs its driver (Debian: mesa-vulkan-drivers and libvulkan1, or the \
-             maker's own) and a build with the wgpu device",
-        ),
-        DeviceKind::Cuda => (
-            false,
-            "/dev/nvidiactl",
-            "the cpu device does all work; an NVIDIA GPU needs its driver and a build with the cuda device",
-        ),
-    };
-    let reason = if !is_built && Path::new(hardware).exists() {
-        UnavailableReason::NotInThisBuild
-    } else {
-        UnavailableReason::NoHardware
-    };
-    (reason, how_to_get.to_owned())
+/// The devices of a kind, at least one, or why there is none.
+fn found(kind: DeviceKind) -> Result<Vec<DeviceInfo>, Absence> {
+    match kind {
+        DeviceKind::Cpu => Ok(vec![cpu_info()]),
+        #[cfg(feature = "wgpu")]
+        DeviceKind::Wgpu => crate::wgpu::adapters(),
+        #[cfg(feature = "cuda")]
+        DeviceKind::Cuda => crate::cuda::devices(),
+        #[cfg(not(all(feature = "wgpu", feature = "cuda")))]
+        _ => Err(not_built(kind)),
+    }
 }

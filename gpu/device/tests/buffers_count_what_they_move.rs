@@ -1,7 +1,8 @@
 //! The two doors between host and device, and their counters.
 
 use lsie_device::{
-    CpuDevice, Device, DeviceError, DeviceKind, DeviceReport, Transfers, open, open_nth, probe,
+    CpuDevice, Device, DeviceError, DeviceKind, DeviceReport, Transfers, UnavailableReason, open,
+    open_nth, probe,
 };
 
 #[test]
@@ -123,4 +124,28 @@ fn the_probe_finds_the_cpu_and_explains_the_others() {
         );
     }
     assert_eq!(open(DeviceKind::Cpu).unwrap().info().kind, DeviceKind::Cpu);
+}
+
+#[test]
+fn a_device_that_was_not_built_is_told_from_one_that_is_not_there() {
+    for (kind, is_built) in [
+        (DeviceKind::Wgpu, cfg!(feature = "wgpu")),
+        (DeviceKind::Cuda, cfg!(feature = "cuda")),
+    ] {
+        if let Err(DeviceError::Unavailable { reason, .. }) = open(kind) {
+            let says_not_built = reason == UnavailableReason::NotInThisBuild;
+            assert_eq!(says_not_built, !is_built, "{kind}: {reason}");
+        }
+    }
+}
+
+#[test]
+fn the_cpu_records_nothing_and_says_so() {
+    let stream = CpuDevice::new().stream("test").unwrap();
+    assert!(!stream.can_record());
+    let refused = stream.record(|_| Ok::<(), DeviceError>(()));
+    assert!(
+        matches!(refused, Err(DeviceError::Rejected { .. })),
+        "{refused:?}"
+    );
 }

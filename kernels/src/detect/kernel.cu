@@ -95,7 +95,8 @@ __device__ __forceinline__ Best best_of_warp(Best own) {
     return own;
 }
 
-extern "C" __global__ void __launch_bounds__(256)
+// One group is all there is: registers are worth more than a second group beside it.
+extern "C" __global__ void __launch_bounds__(256, 1)
 detect_faces(const Params params, const float* __restrict__ regressors, const float* __restrict__ logits, float* __restrict__ faces) {
     // Score of each anchor, those that are gone are not in `left`.
     __shared__ float scores[ANCHORS];

@@ -13,6 +13,20 @@ use crate::house::tree;
 pub struct Budget {
     /// Largest difference from the reference, in the unit that the file names.
     pub error: BTreeMap<String, f64>,
+    /// What its CUDA text may use of a multiprocessor, on every architecture.
+    pub cuda: CudaBudget,
+}
+
+/// What a kernel may use of a multiprocessor.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CudaBudget {
+    /// Registers of a thread.
+    pub registers: u32,
+    /// Static shared memory of a group, bytes.
+    pub shared_bytes: u32,
+    /// Bytes of spilled registers, stores and loads counted.
+    pub spill_bytes: u32,
 }
 
 impl Budget {

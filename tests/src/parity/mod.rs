@@ -10,8 +10,8 @@ mod place;
 mod project;
 mod transfer;
 
-pub use budget::Budget;
-pub use place::{Candidate, Place, candidates};
+pub use budget::{Budget, CudaBudget};
+pub use place::{Candidate, Place, Way, candidates};
 
 /// One case of the suite.
 #[derive(Debug, Clone, Copy)]

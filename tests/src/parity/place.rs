@@ -6,6 +6,8 @@ use anyhow::Context as _;
 use bytemuck::Pod;
 use lsie_device::{Buffer, Device, DeviceKind, DeviceReport, Stream, open_nth, probe};
 
+use crate::cuda_host::{CudaHost, Flavour};
+
 /// An open device and a stream on it.
 pub struct Place {
     /// The device.
@@ -19,39 +21,59 @@ pub struct Place {
 pub struct Candidate {
     /// `cpu`, `wgpu:0` and so on; only the kind when it is absent.
     pub label: String,
-    /// Kind and number, or why there is none.
-    pub found: Result<(DeviceKind, usize), String>,
+    /// Where to run, or why not.
+    pub found: Result<Way, String>,
 }
 
-/// What the probe says of this machine.
+/// How a place is opened.
+#[derive(Debug, Clone)]
+pub enum Way {
+    /// A device of the machine: kind and number.
+    Device(DeviceKind, usize),
+    /// CUDA text on the processor.
+    Host(Arc<CudaHost>),
+}
+
+/// What the probe says of this machine, and CUDA text on the processor.
 #[must_use]
 pub fn candidates() -> Vec<Candidate> {
+    let hosts = Flavour::ALL.into_iter().map(|flavour| Candidate {
+        label: format!("cuda-host:{}", flavour.as_str()),
+        found: CudaHost::new(flavour)
+            .map(Way::Host)
+            .map_err(|error| format!("{error:#}")),
+    });
+    devices().chain(hosts).collect()
+}
+
+fn devices() -> impl Iterator<Item = Candidate> {
     let reports = probe().into_iter();
-    reports
-        .map(|report| match report {
-            DeviceReport::Found(info) => Candidate {
-                label: match info.kind {
-                    DeviceKind::Cpu => "cpu".to_owned(),
-                    kind => format!("{kind}:{}", info.index),
-                },
-                found: Ok((info.kind, info.index)),
+    reports.map(|report| match report {
+        DeviceReport::Found(info) => Candidate {
+            label: match info.kind {
+                DeviceKind::Cpu => "cpu".to_owned(),
+                kind => format!("{kind}:{}", info.index),
             },
-            DeviceReport::Unavailable {
-                kind,
-                reason,
-                how_to_get,
-            } => Candidate {
-                label: kind.to_string(),
-                found: Err(format!("{reason}; {how_to_get}")),
-            },
-        })
-        .collect()
+            found: Ok(Way::Device(info.kind, info.index)),
+        },
+        DeviceReport::Unavailable {
+            kind,
+            reason,
+            how_to_get,
+        } => Candidate {
+            label: kind.to_string(),
+            found: Err(format!("{reason}; {how_to_get}")),
+        },
+    })
 }
 
 impl Place {
-    /// Opens a device of [`candidates`].
-    pub fn open(kind: DeviceKind, index: usize) -> anyhow::Result<Self> {
-        Self::on(open_nth(kind, index)?)
+    /// Opens a way of [`candidates`].
+    pub fn open(way: &Way) -> anyhow::Result<Self> {
+        match way {
+            Way::Device(kind, index) => Self::on(open_nth(*kind, *index)?),
+            Way::Host(host) => Self::on(Arc::new(host.device())),
+        }
     }
 
     /// Makes a stream on an open device.

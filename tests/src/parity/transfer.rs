@@ -1,7 +1,7 @@
 //! The doors between host and device.
 
 use anyhow::ensure;
-use lsie_device::{CpuDevice, Device as _, DeviceError, DeviceKind, Transfers};
+use lsie_device::{CpuDevice, Device as _, DeviceError, DeviceKind, Transfers, open_nth};
 
 use super::{Case, Place};
 
@@ -80,8 +80,8 @@ fn foreign(place: &Place) -> anyhow::Result<()> {
         return Ok(());
     }
     let mut others = vec![CpuDevice::new().alloc(4, "host")?];
-    if let Ok(twin) = Place::open(info.kind, info.index) {
-        others.push(twin.device.alloc(4, "twin")?);
+    if let Ok(twin) = open_nth(info.kind, info.index) {
+        others.push(twin.alloc(4, "twin")?);
     }
     for mut other in others {
         let refused = other.upload(&place.stream, 0, &[1]);

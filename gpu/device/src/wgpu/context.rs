@@ -11,9 +11,9 @@ use ::wgpu::{
     Queue, ShaderModuleDescriptor, ShaderSource, SubmissionIndex,
 };
 
-use crate::device::DeviceKind;
 use crate::error::DeviceError;
-use crate::launch::KernelSource;
+use crate::kind::DeviceKind;
+use crate::source::KernelSource;
 use crate::transfer::TransferCounters;
 
 /// Longest wait for the device; a kernel of this project takes milliseconds.

@@ -9,10 +9,11 @@ use ::wgpu::{
 };
 
 use super::context::{Context, failed, held};
-use super::memory::Patch;
-use crate::device::DeviceKind;
+use super::memory::{Patch, WgpuMemory};
+use crate::backend::{Lane, Work, as_memory, wrong_device};
 use crate::error::DeviceError;
-use crate::launch::{KernelSource, Launch, MAX_PARAMS_BYTES};
+use crate::kind::DeviceKind;
+use crate::source::{KernelSource, MAX_PARAMS_BYTES};
 
 static PATCH: KernelSource = KernelSource {
     name: "patch_ends",
@@ -99,24 +100,6 @@ impl WgpuLane {
         &self.context
     }
 
-    /// Queues a launch. Allocates no device memory.
-    pub(crate) fn launch(&self, launch: &Launch<'_>) -> Result<(), DeviceError> {
-        let mut buffers = Vec::with_capacity(launch.arguments.len());
-        for argument in launch.arguments {
-            buffers.push(
-                argument
-                    .buffer()
-                    .wgpu()
-                    .ok_or_else(|| DeviceError::WrongDevice {
-                        wanted: DeviceKind::Wgpu,
-                        found: argument.buffer().kind(),
-                    })?,
-            );
-        }
-        let buffers: Vec<&Buffer> = buffers.into_iter().map(super::WgpuMemory::buffer).collect();
-        self.queue(launch.source, launch.groups, launch.params, &buffers)
-    }
-
     /// Replaces bytes within words.
     pub(super) fn patch(&self, buffer: &Buffer, ends: &[Patch; 2]) -> Result<(), DeviceError> {
         self.queue(&PATCH, [1, 1, 1], bytemuck::bytes_of(ends), &[buffer])
@@ -176,38 +159,6 @@ impl WgpuLane {
         self.context.check()
     }
 
-    /// Waits for the last launch of this stream, and whatever the queue did before it.
-    pub(crate) fn synchronize(&self) -> Result<(), DeviceError> {
-        // Uploads wait in the queue until something is submitted.
-        let last = self.context.queue.submit([]);
-        held(&self.state).last = Some(last.clone());
-        self.context.wait(Some(last))
-    }
-
-    /// Nanoseconds the device spent on the last launch, by its own clock; `None` without a clock or a launch. Waits.
-    pub(crate) fn last_launch_ns(&self) -> Result<Option<u64>, DeviceError> {
-        let mut state = held(&self.state);
-        let Some(timer) = state.timer.as_ref().filter(|timer| timer.is_used) else {
-            return Ok(None);
-        };
-        let resolved = timer.resolved.clone();
-        let commands = self.context.guarded("launch time", 0, |device| {
-            let mut encoder = device.create_command_encoder(&CommandEncoderDescriptor::default());
-            encoder.resolve_query_set(&timer.queries, 0..2, &resolved, 0);
-            encoder.finish()
-        })?;
-        self.context.queue.submit([commands]);
-        let mut ticks = [0_u64; 2];
-        self.read_into(&mut state, &resolved, 0, TIMESTAMPS_BYTES, |bytes| {
-            if bytes.len() == size_of_val(&ticks) {
-                bytemuck::bytes_of_mut(&mut ticks).copy_from_slice(bytes);
-            }
-        })?;
-        let period_ns = f64::from(self.context.queue.get_timestamp_period());
-        let [begin, end] = ticks;
-        Ok(Some((end.saturating_sub(begin) as f64 * period_ns) as u64))
-    }
-
     /// Copies whole words to the host and shows them. Waits for everything queued before.
     pub(super) fn read(
         &self,
@@ -265,5 +216,54 @@ impl WgpuLane {
                     mapped_at_creation: false,
                 })
             })
+    }
+}
+
+impl Lane for WgpuLane {
+    fn kind(&self) -> DeviceKind {
+        DeviceKind::Wgpu
+    }
+
+    /// Allocates no device memory.
+    fn launch(&self, work: &Work<'_>) -> Result<(), DeviceError> {
+        let mut buffers = Vec::with_capacity(work.memories.len());
+        for operand in work.memories {
+            let memory = as_memory::<WgpuMemory>(operand.memory)
+                .ok_or_else(|| wrong_device(self, operand.memory.kind()))?;
+            buffers.push(memory.buffer());
+        }
+        self.queue(work.source, work.groups, work.params, &buffers)
+    }
+
+    /// Waits for the last launch of this stream, and whatever the queue did before it.
+    fn synchronize(&self) -> Result<(), DeviceError> {
+        // Uploads wait in the queue until something is submitted.
+        let last = self.context.queue.submit([]);
+        held(&self.state).last = Some(last.clone());
+        self.context.wait(Some(last))
+    }
+
+    /// Nanoseconds the device spent on the last launch, by its own clock; `None` without a clock or a launch. Waits.
+    fn last_launch_ns(&self) -> Result<Option<u64>, DeviceError> {
+        let mut state = held(&self.state);
+        let Some(timer) = state.timer.as_ref().filter(|timer| timer.is_used) else {
+            return Ok(None);
+        };
+        let resolved = timer.resolved.clone();
+        let commands = self.context.guarded("launch time", 0, |device| {
+            let mut encoder = device.create_command_encoder(&CommandEncoderDescriptor::default());
+            encoder.resolve_query_set(&timer.queries, 0..2, &resolved, 0);
+            encoder.finish()
+        })?;
+        self.context.queue.submit([commands]);
+        let mut ticks = [0_u64; 2];
+        self.read_into(&mut state, &resolved, 0, TIMESTAMPS_BYTES, |bytes| {
+            if bytes.len() == size_of_val(&ticks) {
+                bytemuck::bytes_of_mut(&mut ticks).copy_from_slice(bytes);
+            }
+        })?;
+        let period_ns = f64::from(self.context.queue.get_timestamp_period());
+        let [begin, end] = ticks;
+        Ok(Some((end.saturating_sub(begin) as f64 * period_ns) as u64))
     }
 }

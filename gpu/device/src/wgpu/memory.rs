@@ -6,7 +6,9 @@ use ::wgpu::{Buffer, BufferDescriptor, BufferUsages};
 
 use super::context::Context;
 use super::lane::WgpuLane;
+use crate::backend::{Lane, Memory, as_lane, wrong_device};
 use crate::error::DeviceError;
+use crate::kind::DeviceKind;
 
 /// The unit that wgpu copies.
 const WORD_BYTES: usize = 4;
@@ -73,44 +75,51 @@ impl WgpuMemory {
     pub(super) fn buffer(&self) -> &Buffer {
         &self.buffer
     }
+}
 
-    /// Whether a stream's device is the one that owns this memory.
-    pub(crate) fn is_of(&self, lane: &WgpuLane) -> bool {
-        Arc::ptr_eq(&self.context, lane.context())
+impl Memory for WgpuMemory {
+    fn kind(&self) -> DeviceKind {
+        DeviceKind::Wgpu
     }
 
-    /// Queues a copy of `bytes`, which are copied before it returns. The caller has checked the range.
-    pub(crate) fn upload(
+    fn is_of(&self, lane: &dyn Lane) -> bool {
+        as_lane::<WgpuLane>(lane).is_some_and(|lane| Arc::ptr_eq(&self.context, lane.context()))
+    }
+
+    /// `bytes` are copied before it returns.
+    fn upload(
         &self,
-        lane: &WgpuLane,
+        lane: &dyn Lane,
         offset_bytes: usize,
         bytes: &[u8],
     ) -> Result<(), DeviceError> {
+        let own = as_lane::<WgpuLane>(lane).ok_or_else(|| wrong_device(lane, self.kind()))?;
         let pieces = Pieces::of(offset_bytes, bytes);
         if !pieces.body.is_empty() {
             let queue = &self.context.queue;
             queue.write_buffer(&self.buffer, pieces.body_at as u64, pieces.body);
         }
         if pieces.ends.iter().any(|patch| patch.mask != 0) {
-            lane.patch(&self.buffer, &pieces.ends)?;
+            own.patch(&self.buffer, &pieces.ends)?;
         }
         self.context.check()
     }
 
-    /// Waits for everything queued and copies to the host. The caller has checked the range.
-    pub(crate) fn copy_to_host(
+    /// Waits for everything queued.
+    fn copy_to_host(
         &self,
-        lane: &WgpuLane,
+        lane: &dyn Lane,
         offset_bytes: usize,
         bytes: &mut [u8],
     ) -> Result<(), DeviceError> {
+        let own = as_lane::<WgpuLane>(lane).ok_or_else(|| wrong_device(lane, self.kind()))?;
         if bytes.is_empty() {
             return Ok(());
         }
         let first = offset_bytes / WORD_BYTES * WORD_BYTES;
         let end = (offset_bytes + bytes.len()).next_multiple_of(WORD_BYTES);
         let skipped = offset_bytes - first;
-        lane.read(&self.buffer, first as u64, (end - first) as u64, |words| {
+        own.read(&self.buffer, first as u64, (end - first) as u64, |words| {
             if let Some(source) = words.get(skipped..skipped + bytes.len()) {
                 bytes.copy_from_slice(source);
             }

@@ -13,15 +13,16 @@ use ::wgpu::{
     Adapter, Backends, DeviceDescriptor, DeviceType, Features, Instance, InstanceDescriptor, Limits,
 };
 
+use crate::absent::{Absence, absent, beyond, no_adapter};
 use crate::buffer::Buffer;
-use crate::device::{Device, DeviceInfo, DeviceKind, Stream};
+use crate::device::Device;
 use crate::error::DeviceError;
-use crate::probe::absent;
+use crate::kind::{DeviceInfo, DeviceKind};
+use crate::stream::Stream;
 use crate::transfer::Transfers;
-use context::Context;
-use context::ready;
-pub(crate) use lane::WgpuLane;
-pub(crate) use memory::WgpuMemory;
+use context::{Context, ready};
+use lane::WgpuLane;
+use memory::WgpuMemory;
 
 /// A GPU through wgpu. A clone of its streams and buffers keeps it open.
 #[derive(Debug)]
@@ -34,8 +35,11 @@ impl WgpuDevice {
     /// Opens adapter number `index` of [`probe`](crate::probe); 0 is the fastest kind.
     pub fn open(index: usize) -> Result<Self, DeviceError> {
         let mut found = ranked();
+        if found.is_empty() {
+            return Err(absent(DeviceKind::Wgpu, no_adapter()));
+        }
         if index >= found.len() {
-            return Err(absent(DeviceKind::Wgpu, index, found.len()));
+            return Err(beyond(DeviceKind::Wgpu, index, found.len()));
         }
         let adapter = found.swap_remove(index);
         let (offered, own) = (adapter.features(), adapter.limits());
@@ -70,7 +74,7 @@ impl Device for WgpuDevice {
 
     fn alloc(&self, bytes: usize, label: &str) -> Result<Buffer, DeviceError> {
         let memory = WgpuMemory::new(&self.context, bytes, label)?;
-        Ok(Buffer::on_wgpu(
+        Ok(Buffer::of_device(
             memory,
             bytes,
             label,
@@ -79,7 +83,7 @@ impl Device for WgpuDevice {
     }
 
     fn stream(&self, name: &str) -> Result<Stream, DeviceError> {
-        Ok(Stream::on_wgpu(WgpuLane::new(&self.context)?, name))
+        Ok(Stream::new(WgpuLane::new(&self.context)?, name))
     }
 
     fn transfers(&self) -> Transfers {
@@ -88,12 +92,15 @@ impl Device for WgpuDevice {
 }
 
 /// Every adapter, fastest kind first: that is what the number in `wgpu:n` counts. Opens none of them.
-pub(crate) fn adapters() -> Vec<DeviceInfo> {
+pub(crate) fn adapters() -> Result<Vec<DeviceInfo>, Absence> {
     let found = ranked();
+    if found.is_empty() {
+        return Err(no_adapter());
+    }
     let numbered = found.iter().enumerate();
-    numbered
+    Ok(numbered
         .map(|(index, adapter)| describe(adapter, index))
-        .collect()
+        .collect())
 }
 
 fn ranked() -> Vec<Adapter> {

@@ -1,0 +1,112 @@
+//! What a device brings along: its side of a stream and of a buffer. A new device is these two traits and [`crate::Device`].
+
+#![cfg_attr(
+    not(feature = "executor"),
+    expect(
+        dead_code,
+        reason = "real devices know by themselves what a kernel writes, and the cpu runs no text"
+    )
+)]
+
+use std::any::Any;
+use std::fmt::Debug;
+
+use crate::error::DeviceError;
+use crate::kind::DeviceKind;
+use crate::source::KernelSource;
+
+/// A launch whose sizes have been checked; no count of groups is 0.
+#[derive(Debug)]
+pub(crate) struct Work<'a> {
+    /// What runs.
+    pub(crate) source: &'static KernelSource,
+    /// Groups in x, y, z.
+    pub(crate) groups: [u32; 3],
+    /// Copied before the launch returns.
+    pub(crate) params: &'a [u8],
+    /// All of the lane's device.
+    pub(crate) memories: &'a [Operand<'a>],
+}
+
+/// One buffer of a launch.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Operand<'a> {
+    /// Where its bytes are.
+    pub(crate) memory: &'a dyn Memory,
+    /// Whether the kernel may write to it.
+    pub(crate) is_output: bool,
+}
+
+/// The device's side of a stream.
+pub(crate) trait Lane: Any + Debug + Send + Sync {
+    fn kind(&self) -> DeviceKind;
+    fn launch(&self, work: &Work<'_>) -> Result<(), DeviceError>;
+    fn synchronize(&self) -> Result<(), DeviceError>;
+
+    fn last_launch_ns(&self) -> Result<Option<u64>, DeviceError> {
+        Ok(None)
+    }
+
+    fn raw_handle(&self) -> Option<usize> {
+        None
+    }
+
+    /// Where the device can record launches and play them again.
+    fn recorder(&self) -> Option<&dyn Recorder> {
+        None
+    }
+}
+
+/// The device's side of a buffer. Ranges have been checked.
+pub(crate) trait Memory: Any + Debug + Send + Sync {
+    fn kind(&self) -> DeviceKind;
+    fn is_of(&self, lane: &dyn Lane) -> bool;
+    fn upload(&self, lane: &dyn Lane, offset_bytes: usize, bytes: &[u8])
+    -> Result<(), DeviceError>;
+    fn copy_to_host(
+        &self,
+        lane: &dyn Lane,
+        offset_bytes: usize,
+        bytes: &mut [u8],
+    ) -> Result<(), DeviceError>;
+
+    fn raw_address(&self) -> Option<u64> {
+        None
+    }
+}
+
+/// A lane that records.
+pub(crate) trait Recorder {
+    /// From here on launches are noted instead of run.
+    fn begin(&self) -> Result<(), DeviceError>;
+    /// Ends the recording and makes it playable. `old` is changed in place where that is possible.
+    fn end(&self, old: Option<Box<dyn Tape>>) -> Result<Box<dyn Tape>, DeviceError>;
+    /// Ends the recording and throws it away.
+    fn abandon(&self);
+    /// Queues everything that was recorded, in one call.
+    fn replay(&self, tape: &dyn Tape) -> Result<(), DeviceError>;
+}
+
+/// What was recorded.
+pub(crate) trait Tape: Any + Debug + Send + Sync {
+    /// Launches on it.
+    fn launches(&self) -> usize;
+}
+
+/// A lane as the type it really is.
+pub(crate) fn as_lane<T: Lane>(lane: &dyn Lane) -> Option<&T> {
+    (lane as &dyn Any).downcast_ref()
+}
+
+/// Memory as the type it really is.
+pub(crate) fn as_memory<T: Memory>(memory: &dyn Memory) -> Option<&T> {
+    (memory as &dyn Any).downcast_ref()
+}
+
+/// The error for memory of another device than the lane's.
+pub(crate) fn wrong_device(lane: &dyn Lane, found: DeviceKind) -> DeviceError {
+    DeviceError::WrongDevice {
+        wanted: lane.kind(),
+        found,
+    }
+}

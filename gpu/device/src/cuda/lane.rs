@@ -1,0 +1,266 @@
+//! A stream of a CUDA device: launches, copies, waits, records, and knows how long the last launch took.
+
+#![expect(
+    unsafe_code,
+    reason = "the driver is a C library; every call of it is unsafe"
+)]
+
+use std::ffi::c_void;
+use std::sync::{Arc, Mutex};
+
+use cudarc::driver::result::{self, stream};
+use cudarc::driver::sys::{CUdeviceptr, CUevent_flags, CUstream};
+
+use super::context::{Context, held};
+use super::graph::Graph;
+use super::memory::CudaMemory;
+use super::staging::{Downloads, Event, Uploads};
+use crate::backend::{Lane, Recorder, Tape, Work, as_memory, wrong_device};
+use crate::error::DeviceError;
+use crate::kind::DeviceKind;
+use crate::source::MAX_PARAMS_BYTES;
+
+/// Most buffers of one launch.
+const MAX_BUFFERS: usize = 16;
+
+#[derive(Debug)]
+pub(super) struct CudaLane {
+    raw: CUstream,
+    context: Arc<Context>,
+    /// One call at a time; its drop waits, see there.
+    state: Mutex<State>,
+}
+
+// SAFETY: the handle belongs to the driver, which may be called from any thread; what is ours and changes is behind a lock.
+unsafe impl Send for CudaLane {}
+// SAFETY: as above.
+unsafe impl Sync for CudaLane {}
+
+#[derive(Debug)]
+struct State {
+    uploads: Uploads,
+    downloads: Downloads,
+    params: Params,
+    timer: Timer,
+    is_recording: bool,
+}
+
+/// Room for the largest parameters: the driver copies as many bytes as the kernel declares, whatever a launch brings.
+type Params = Vec<u128>;
+
+/// The device's clock around launches; off until somebody asks, because it costs time.
+#[derive(Debug)]
+struct Timer {
+    is_on: bool,
+    is_used: bool,
+    begin: Event,
+    end: Event,
+}
+
+impl CudaLane {
+    pub(super) fn new(context: &Arc<Context>) -> Result<Self, DeviceError> {
+        let event = || Event::new(context, CUevent_flags::CU_EVENT_DEFAULT);
+        let state = State {
+            uploads: Uploads::new(context)?,
+            downloads: Downloads::new(context)?,
+            params: vec![0; MAX_PARAMS_BYTES / size_of::<u128>()],
+            timer: Timer {
+                is_on: false,
+                is_used: false,
+                begin: event()?,
+                end: event()?,
+            },
+            is_recording: false,
+        };
+        context.bind()?;
+        let raw = stream::create(stream::StreamKind::NonBlocking);
+        Ok(CudaLane {
+            raw: context.check(raw, 0, "stream")?,
+            context: Arc::clone(context),
+            state: Mutex::new(state),
+        })
+    }
+
+    pub(super) fn context(&self) -> &Arc<Context> {
+        &self.context
+    }
+
+    pub(super) fn upload(&self, to: CUdeviceptr, bytes: &[u8]) -> Result<(), DeviceError> {
+        let mut state = held(&self.state);
+        state.outside_recording("an upload")?;
+        self.context.bind()?;
+        let sent = state.uploads.send(self.raw, to, bytes);
+        self.context.check(sent, bytes.len(), "upload")
+    }
+
+    pub(super) fn copy_to_host(
+        &self,
+        from: CUdeviceptr,
+        bytes: &mut [u8],
+    ) -> Result<(), DeviceError> {
+        let mut state = held(&self.state);
+        state.outside_recording("a copy to the host")?;
+        self.context.bind()?;
+        let count = bytes.len();
+        let fetched = state.downloads.fetch(self.raw, from, bytes);
+        self.context.check(fetched, count, "copy to host")
+    }
+
+    fn wait(&self) -> Result<(), DeviceError> {
+        self.context.bind()?;
+        // SAFETY: the stream is alive.
+        let waited = unsafe { stream::synchronize(self.raw) };
+        self.context.check(waited, 0, "stream")
+    }
+}
+
+impl State {
+    /// Fails while the stream records, which takes nothing but launches.
+    fn outside_recording(&self, what: &str) -> Result<(), DeviceError> {
+        if !self.is_recording {
+            return Ok(());
+        }
+        Err(DeviceError::Rejected {
+            what: what.to_owned(),
+            detail: "the stream is recording, which takes launches only".to_owned(),
+        })
+    }
+}
+
+impl Lane for CudaLane {
+    fn kind(&self) -> DeviceKind {
+        DeviceKind::Cuda
+    }
+
+    fn launch(&self, work: &Work<'_>) -> Result<(), DeviceError> {
+        let mut addresses = [0_u64; MAX_BUFFERS];
+        if work.memories.len() > MAX_BUFFERS {
+            return Err(DeviceError::Rejected {
+                what: work.source.name.to_owned(),
+                detail: format!("more than {MAX_BUFFERS} buffers"),
+            });
+        }
+        for (address, operand) in addresses.iter_mut().zip(work.memories) {
+            *address = as_memory::<CudaMemory>(operand.memory)
+                .ok_or_else(|| wrong_device(self, operand.memory.kind()))?
+                .address();
+        }
+        let kernel = self.context.kernel(work.source)?;
+        let mut state = held(&self.state);
+        self.context.bind()?;
+        let State {
+            params,
+            timer,
+            is_recording,
+            ..
+        } = &mut *state;
+        let room: &mut [u8] = bytemuck::cast_slice_mut(params.as_mut_slice());
+        if let Some(target) = room.get_mut(..work.params.len()) {
+            target.copy_from_slice(work.params);
+        }
+        let mut arguments = [std::ptr::null_mut::<c_void>(); MAX_BUFFERS + 1];
+        let pointers = std::iter::once(room.as_mut_ptr().cast()).chain(
+            addresses
+                .iter_mut()
+                .map(|address| (&raw mut *address).cast()),
+        );
+        for (slot, pointer) in arguments.iter_mut().zip(pointers) {
+            *slot = pointer;
+        }
+        let is_timed = timer.is_on && !*is_recording;
+        if is_timed {
+            let marked = timer.begin.record(self.raw);
+            self.context.check(marked, 0, work.source.name)?;
+        }
+        let ([x, y, z], [i, j, k]) = (work.groups, work.source.group);
+        // SAFETY: the function is loaded while the context lives. Its first parameter is at most as long as the room for it, the
+        // others are addresses of buffers that the launch borrows; the driver copies all of them before it returns. What the kernel
+        // does with the buffers is what its text says, which the tests run with every access checked.
+        let launched = unsafe {
+            result::launch_kernel(
+                kernel.function,
+                (x, y, z),
+                (i, j, k),
+                0,
+                self.raw,
+                &mut arguments,
+            )
+        };
+        self.context.check(launched, 0, work.source.name)?;
+        if is_timed {
+            timer.is_used = true;
+            let marked = timer.end.record(self.raw);
+            self.context.check(marked, 0, work.source.name)?;
+        }
+        Ok(())
+    }
+
+    fn synchronize(&self) -> Result<(), DeviceError> {
+        held(&self.state).outside_recording("waiting")?;
+        self.wait()
+    }
+
+    fn last_launch_ns(&self) -> Result<Option<u64>, DeviceError> {
+        let mut state = held(&self.state);
+        let timer = &mut state.timer;
+        timer.is_on = true;
+        if !timer.is_used {
+            return Ok(None);
+        }
+        self.context.bind()?;
+        let millis = timer
+            .end
+            .wait()
+            .and_then(|()| timer.begin.millis_to(&timer.end));
+        let millis = self.context.check(millis, 0, "launch time")?;
+        Ok(Some((f64::from(millis) * 1e6) as u64))
+    }
+
+    fn raw_handle(&self) -> Option<usize> {
+        Some(self.raw.addr())
+    }
+
+    fn recorder(&self) -> Option<&dyn Recorder> {
+        Some(self)
+    }
+}
+
+impl Recorder for CudaLane {
+    fn begin(&self) -> Result<(), DeviceError> {
+        let mut state = held(&self.state);
+        state.outside_recording("a second recording")?;
+        self.context.bind()?;
+        self.context.check(Graph::begin(self.raw), 0, "recording")?;
+        state.is_recording = true;
+        Ok(())
+    }
+
+    fn end(&self, old: Option<Box<dyn Tape>>) -> Result<Box<dyn Tape>, DeviceError> {
+        held(&self.state).is_recording = false;
+        self.context.bind()?;
+        Graph::end(&self.context, self.raw, old)
+    }
+
+    fn abandon(&self) {
+        held(&self.state).is_recording = false;
+        if self.context.bind().is_ok() {
+            Graph::abandon(self.raw);
+        }
+    }
+
+    fn replay(&self, tape: &dyn Tape) -> Result<(), DeviceError> {
+        held(&self.state).outside_recording("a replay")?;
+        self.context.bind()?;
+        Graph::replay(&self.context, self.raw, tape)
+    }
+}
+
+impl Drop for CudaLane {
+    fn drop(&mut self) {
+        // The pinned memory goes after this: copies out of it must be over.
+        if self.wait().is_ok() {
+            // SAFETY: made in `new` and destroyed once.
+            let _ = unsafe { stream::destroy(self.raw) };
+        }
+    }
+}

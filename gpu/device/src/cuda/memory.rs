@@ -1,0 +1,107 @@
+//! Device memory of a CUDA device.
+
+#![expect(
+    unsafe_code,
+    reason = "the driver is a C library; every call of it is unsafe"
+)]
+
+use std::sync::Arc;
+
+use cudarc::driver::result::{self, stream};
+use cudarc::driver::sys::CUdeviceptr;
+
+use super::context::Context;
+use super::lane::CudaLane;
+use crate::backend::{Lane, Memory, as_lane, wrong_device};
+use crate::error::DeviceError;
+use crate::kind::DeviceKind;
+
+/// Sizes are rounded up to it, so that kernels may read whole words of any type.
+const UNIT_BYTES: usize = 256;
+
+/// One allocation, zeroed at birth.
+#[derive(Debug)]
+pub(super) struct CudaMemory {
+    address: CUdeviceptr,
+    context: Arc<Context>,
+}
+
+impl CudaMemory {
+    /// Allocates and waits for the zeros: for start-up, not for the frame path.
+    pub(super) fn new(
+        context: &Arc<Context>,
+        bytes: usize,
+        label: &str,
+    ) -> Result<Self, DeviceError> {
+        context.bind()?;
+        let size = bytes
+            .max(1)
+            .checked_next_multiple_of(UNIT_BYTES)
+            .filter(|size| *size <= context.total_bytes())
+            .ok_or_else(|| DeviceError::OutOfMemory {
+                bytes,
+                label: label.to_owned(),
+            })?;
+        // SAFETY: a context is bound.
+        let allocated = unsafe { result::malloc_sync(size) };
+        let memory = CudaMemory {
+            address: context.check(allocated, bytes, label)?,
+            context: Arc::clone(context),
+        };
+        // SAFETY: the allocation has `size` bytes and nobody else knows it.
+        let zeroed = unsafe { result::memset_d8_sync(memory.address, 0, size) };
+        context.check(zeroed, bytes, label)?;
+        // Our streams do not wait for the default one, on which the zeros are written.
+        // SAFETY: the default stream is always there.
+        let waited = unsafe { stream::synchronize(stream::null()) };
+        context.check(waited, bytes, label)?;
+        Ok(memory)
+    }
+
+    pub(super) fn address(&self) -> CUdeviceptr {
+        self.address
+    }
+}
+
+impl Drop for CudaMemory {
+    fn drop(&mut self) {
+        if self.context.bind().is_ok() {
+            // SAFETY: allocated in `new` and freed once. The driver waits for what still uses it.
+            let _ = unsafe { result::free_sync(self.address) };
+        }
+    }
+}
+
+impl Memory for CudaMemory {
+    fn kind(&self) -> DeviceKind {
+        DeviceKind::Cuda
+    }
+
+    fn is_of(&self, lane: &dyn Lane) -> bool {
+        as_lane::<CudaLane>(lane).is_some_and(|lane| Arc::ptr_eq(&self.context, lane.context()))
+    }
+
+    fn upload(
+        &self,
+        lane: &dyn Lane,
+        offset_bytes: usize,
+        bytes: &[u8],
+    ) -> Result<(), DeviceError> {
+        let own = as_lane::<CudaLane>(lane).ok_or_else(|| wrong_device(lane, self.kind()))?;
+        own.upload(self.address + offset_bytes as u64, bytes)
+    }
+
+    fn copy_to_host(
+        &self,
+        lane: &dyn Lane,
+        offset_bytes: usize,
+        bytes: &mut [u8],
+    ) -> Result<(), DeviceError> {
+        let own = as_lane::<CudaLane>(lane).ok_or_else(|| wrong_device(lane, self.kind()))?;
+        own.copy_to_host(self.address + offset_bytes as u64, bytes)
+    }
+
+    fn raw_address(&self) -> Option<u64> {
+        Some(self.address)
+    }
+}

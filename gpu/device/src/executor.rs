@@ -1,0 +1,194 @@
+//! A device whose kernels somebody else runs: how tests run CUDA text on a machine without such a GPU.
+//!
+//! Its memory is the host's, yet it is not the `cpu` device: launchers queue their text on it, with the parameters and buffers
+//! that a real device would get.
+
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::backend::{Lane, Memory, Work, as_lane, as_memory, wrong_device};
+use crate::buffer::Buffer;
+use crate::device::Device;
+use crate::error::DeviceError;
+use crate::kind::{DeviceInfo, DeviceKind};
+use crate::source::KernelSource;
+use crate::stream::Stream;
+use crate::transfer::{TransferCounters, Transfers};
+
+/// One launch to run.
+#[derive(Debug)]
+pub struct Job {
+    /// What runs.
+    pub source: &'static KernelSource,
+    /// Groups in x, y, z; none is 0.
+    pub groups: [u32; 3],
+    /// The parameters.
+    pub params: Vec<u8>,
+    /// The buffers, in the order of the text.
+    pub buffers: Vec<JobBuffer>,
+}
+
+/// A buffer of a [`Job`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobBuffer {
+    /// Its bytes; the executor changes them as the kernel does.
+    pub bytes: Vec<u8>,
+    /// Whether the kernel may change them.
+    pub is_output: bool,
+}
+
+/// Who runs the launches.
+pub trait Executor: Debug + Send + Sync {
+    /// Runs one launch to its end.
+    fn run(&self, job: &mut Job) -> Result<(), DeviceError>;
+}
+
+/// A device over an [`Executor`].
+#[derive(Debug)]
+pub struct ExecutorDevice {
+    info: DeviceInfo,
+    executor: Arc<dyn Executor>,
+    counters: Arc<TransferCounters>,
+}
+
+impl ExecutorDevice {
+    /// A device of this kind and name.
+    pub fn new(kind: DeviceKind, name: &str, executor: Arc<dyn Executor>) -> Self {
+        ExecutorDevice {
+            info: DeviceInfo {
+                kind,
+                index: 0,
+                name: name.to_owned(),
+                driver: "executor".to_owned(),
+                is_software: true,
+                parallelism: 1,
+            },
+            executor,
+            counters: Arc::new(TransferCounters::default()),
+        }
+    }
+}
+
+impl Device for ExecutorDevice {
+    fn info(&self) -> &DeviceInfo {
+        &self.info
+    }
+
+    fn alloc(&self, bytes: usize, label: &str) -> Result<Buffer, DeviceError> {
+        let mut content = Vec::new();
+        content
+            .try_reserve_exact(bytes)
+            .map_err(|_| DeviceError::OutOfMemory {
+                bytes,
+                label: label.to_owned(),
+            })?;
+        content.resize(bytes, 0);
+        let memory = ExecutorMemory {
+            kind: self.info.kind,
+            executor: Arc::clone(&self.executor),
+            content: Mutex::new(content),
+        };
+        let counters = Arc::clone(&self.counters);
+        Ok(Buffer::of_device(memory, bytes, label, counters))
+    }
+
+    fn stream(&self, name: &str) -> Result<Stream, DeviceError> {
+        let lane = ExecutorLane {
+            kind: self.info.kind,
+            executor: Arc::clone(&self.executor),
+        };
+        Ok(Stream::new(lane, name))
+    }
+
+    fn transfers(&self) -> Transfers {
+        self.counters.snapshot()
+    }
+}
+
+#[derive(Debug)]
+struct ExecutorMemory {
+    kind: DeviceKind,
+    executor: Arc<dyn Executor>,
+    content: Mutex<Vec<u8>>,
+}
+
+impl ExecutorMemory {
+    fn content(&self) -> MutexGuard<'_, Vec<u8>> {
+        // Bytes are whole after a panic elsewhere.
+        self.content.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Memory for ExecutorMemory {
+    fn kind(&self) -> DeviceKind {
+        self.kind
+    }
+
+    fn is_of(&self, lane: &dyn Lane) -> bool {
+        as_lane::<ExecutorLane>(lane)
+            .is_some_and(|lane| Arc::ptr_eq(&self.executor, &lane.executor))
+    }
+
+    fn upload(&self, _: &dyn Lane, offset_bytes: usize, bytes: &[u8]) -> Result<(), DeviceError> {
+        let mut content = self.content();
+        if let Some(target) = content.get_mut(offset_bytes..offset_bytes + bytes.len()) {
+            target.copy_from_slice(bytes);
+        }
+        Ok(())
+    }
+
+    fn copy_to_host(
+        &self,
+        _: &dyn Lane,
+        offset_bytes: usize,
+        bytes: &mut [u8],
+    ) -> Result<(), DeviceError> {
+        let content = self.content();
+        if let Some(source) = content.get(offset_bytes..offset_bytes + bytes.len()) {
+            bytes.copy_from_slice(source);
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct ExecutorLane {
+    kind: DeviceKind,
+    executor: Arc<dyn Executor>,
+}
+
+impl Lane for ExecutorLane {
+    fn kind(&self) -> DeviceKind {
+        self.kind
+    }
+
+    fn launch(&self, work: &Work<'_>) -> Result<(), DeviceError> {
+        let mut memories = Vec::with_capacity(work.memories.len());
+        for operand in work.memories {
+            let memory = as_memory::<ExecutorMemory>(operand.memory)
+                .ok_or_else(|| wrong_device(self, operand.memory.kind()))?;
+            memories.push((memory, operand.is_output));
+        }
+        let buffers = memories.iter().map(|(memory, is_output)| JobBuffer {
+            bytes: memory.content().clone(),
+            is_output: *is_output,
+        });
+        let mut job = Job {
+            source: work.source,
+            groups: work.groups,
+            params: work.params.to_vec(),
+            buffers: buffers.collect(),
+        };
+        self.executor.run(&mut job)?;
+        for ((memory, is_output), buffer) in memories.into_iter().zip(job.buffers) {
+            if is_output {
+                *memory.content() = buffer.bytes;
+            }
+        }
+        Ok(())
+    }
+
+    fn synchronize(&self) -> Result<(), DeviceError> {
+        Ok(())
+    }
+}

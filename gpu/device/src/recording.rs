@@ -1,0 +1,78 @@
+//! A chain of launches that is recorded once and queued again and again in one call.
+
+use crate::backend::{Recorder, Tape};
+use crate::error::DeviceError;
+use crate::stream::Stream;
+
+/// Launches of one stream, recorded. The buffers that they name must outlive its last replay; a replay after their end reads and
+/// writes what is no longer theirs, and may lose the device.
+#[derive(Debug)]
+pub struct Recorded {
+    /// `None` only when a new recording failed after the old one was given up.
+    tape: Option<Box<dyn Tape>>,
+}
+
+impl Recorded {
+    /// How many launches and copies one replay queues.
+    pub fn launches(&self) -> usize {
+        self.tape.as_ref().map_or(0, |tape| tape.launches())
+    }
+}
+
+impl Stream {
+    /// Whether this stream can record: today on `cuda` only, elsewhere launches are queued one by one.
+    pub fn can_record(&self) -> bool {
+        self.lane().recorder().is_some()
+    }
+
+    /// Records what `chain` launches on this stream instead of running it. Launches take parameters and buffers as they are now.
+    ///
+    /// Inside, only launches and uploads are possible: allocating, waiting and copying to the host fail.
+    pub fn record<E: From<DeviceError>>(
+        &self,
+        chain: impl FnOnce(&Stream) -> Result<(), E>,
+    ) -> Result<Recorded, E> {
+        let mut recorded = Recorded { tape: None };
+        self.record_again(&mut recorded, chain)?;
+        Ok(recorded)
+    }
+
+    /// Records anew over an old recording. The same launches with other parameters or buffers change it in place, which is much
+    /// cheaper than the first recording.
+    pub fn record_again<E: From<DeviceError>>(
+        &self,
+        recorded: &mut Recorded,
+        chain: impl FnOnce(&Stream) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let recorder = self.recorder()?;
+        recorder.begin()?;
+        if let Err(error) = chain(self) {
+            recorder.abandon();
+            return Err(error);
+        }
+        recorded.tape = Some(recorder.end(recorded.tape.take())?);
+        Ok(())
+    }
+
+    /// Queues everything that was recorded, in one call.
+    pub fn replay(&self, recorded: &Recorded) -> Result<(), DeviceError> {
+        let recorder = self.recorder()?;
+        let tape = recorded
+            .tape
+            .as_deref()
+            .ok_or_else(|| self.refused("nothing is recorded"))?;
+        recorder.replay(tape)
+    }
+
+    fn recorder(&self) -> Result<&dyn Recorder, DeviceError> {
+        let recorder = self.lane().recorder();
+        recorder.ok_or_else(|| self.refused("this device cannot record"))
+    }
+
+    fn refused(&self, detail: &str) -> DeviceError {
+        DeviceError::Rejected {
+            what: format!("recording on {}", self.name()),
+            detail: detail.to_owned(),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! The `Stream` that orders a device's work.
+
+use std::sync::Arc;
+
+use crate::backend::Lane;
+use crate::error::DeviceError;
+use crate::kind::DeviceKind;
+
+/// A queue of work on one device. A clone is the same queue.
+///
+/// On the `cpu` device a launch runs on the calling thread and is done when it returns.
+#[derive(Debug, Clone)]
+pub struct Stream {
+    inner: Arc<StreamInner>,
+}
+
+#[derive(Debug)]
+struct StreamInner {
+    name: String,
+    lane: Box<dyn Lane>,
+}
+
+impl Stream {
+    pub(crate) fn new(lane: impl Lane, name: &str) -> Self {
+        Stream {
+            inner: Arc::new(StreamInner {
+                name: name.to_owned(),
+                lane: Box::new(lane),
+            }),
+        }
+    }
+
+    /// The device's side of it.
+    pub(crate) fn lane(&self) -> &dyn Lane {
+        self.inner.lane.as_ref()
+    }
+
+    /// The name given at creation.
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// The kind of the device whose queue this is.
+    pub fn kind(&self) -> DeviceKind {
+        self.lane().kind()
+    }
+
+    /// Waits until everything launched so far is done. Belongs to the hop, never into a kernel's launcher.
+    pub fn synchronize(&self) -> Result<(), DeviceError> {
+        self.lane().synchronize()
+    }
+
+    /// Nanoseconds of the last launch by the device's own clock; `None` where there is no clock, was no launch, or the clock
+    /// starts only now (`cuda`: ask once before). Waits for the device: for benches, not for the frame path.
+    pub fn last_launch_ns(&self) -> Result<Option<u64>, DeviceError> {
+        self.lane().last_launch_ns()
+    }
+
+    /// The driver's own handle of this queue as a number, on `cuda` a `CUstream`; `None` where the driver has none. It is for
+    /// libraries that queue their work here, and stays valid while this stream lives.
+    pub fn raw_handle(&self) -> Option<usize> {
+        self.lane().raw_handle()
+    }
+}
