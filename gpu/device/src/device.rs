@@ -1,12 +1,13 @@
 //! The `Device` trait and the `Stream` that orders its work.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use crate::buffer::Buffer;
 use crate::error::DeviceError;
-use crate::launch::{Launch, MAX_GROUP_THREADS, MAX_PARAMS_BYTES};
-use crate::transfer::Transfers;
+use crate::launch::{KernelSource, Launch, MAX_GROUP_THREADS, MAX_PARAMS_BYTES};
+use crate::transfer::{TransferCounters, Transfers};
 #[cfg(feature = "wgpu")]
 use crate::wgpu::WgpuLane;
 
@@ -71,6 +72,12 @@ pub trait Device: Send + Sync {
 
     /// Counts what has crossed between host and device since the device was opened.
     fn transfers(&self) -> Transfers;
+
+    /// Counts the launches of each kernel since the device was opened, by the name of its entry point.
+    fn launches(&self) -> BTreeMap<&'static str, u64>;
+
+    /// Fails from the moment on at which the device is lost. Asks nobody: it tells what was seen by other calls.
+    fn check(&self) -> Result<(), DeviceError>;
 }
 
 /// A queue of work on one device. A clone is the same queue.
@@ -85,6 +92,7 @@ pub struct Stream {
 struct StreamInner {
     name: String,
     lane: Lane,
+    counters: Arc<TransferCounters>,
 }
 
 /// The device's side of a stream. A variant per device that this build has.
@@ -96,22 +104,24 @@ enum Lane {
 }
 
 impl Stream {
-    fn new(lane: Lane, name: &str) -> Self {
+    fn new(lane: Lane, name: &str, counters: Arc<TransferCounters>) -> Self {
         Stream {
             inner: Arc::new(StreamInner {
                 name: name.to_owned(),
                 lane,
+                counters,
             }),
         }
     }
 
-    pub(crate) fn on_cpu(name: &str) -> Self {
-        Stream::new(Lane::Cpu, name)
+    pub(crate) fn on_cpu(name: &str, counters: Arc<TransferCounters>) -> Self {
+        Stream::new(Lane::Cpu, name, counters)
     }
 
     #[cfg(feature = "wgpu")]
     pub(crate) fn on_wgpu(lane: WgpuLane, name: &str) -> Self {
-        Stream::new(Lane::Wgpu(lane), name)
+        let counters = Arc::clone(lane.counters());
+        Stream::new(Lane::Wgpu(lane), name, counters)
     }
 
     #[cfg(feature = "wgpu")]
@@ -175,7 +185,14 @@ impl Stream {
             }),
             #[cfg(feature = "wgpu")]
             Lane::Wgpu(lane) => lane.launch(launch),
-        }
+        }?;
+        self.launched(source);
+        Ok(())
+    }
+
+    /// Counts a launch of a kernel that the calling thread has done on the `cpu` device. [`Stream::launch`] counts by itself.
+    pub fn launched(&self, source: &'static KernelSource) {
+        self.inner.counters.launched(source.name);
     }
 
     /// Nanoseconds of the last launch by the device's own clock; `None` where there is no clock or was no launch. Waits for

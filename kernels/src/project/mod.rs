@@ -163,6 +163,7 @@ pub fn launch(
             point[2] * unit * width,
         ];
     }
+    stream.launched(&SOURCE);
     Ok(())
 }
 

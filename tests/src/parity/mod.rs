@@ -2,11 +2,13 @@
 //!
 //! A case takes a [`Place`] and nothing else, so it cannot know which device it runs on.
 
+mod action_units;
 mod au12;
 mod budget;
 mod crop;
 mod detect;
 mod place;
+mod pose;
 mod project;
 mod transfer;
 
@@ -31,6 +33,8 @@ pub fn cases() -> Vec<Case> {
         detect::CASES,
         project::CASES,
         au12::CASES,
+        pose::CASES,
+        action_units::CASES,
     ]
     .concat()
 }

@@ -13,6 +13,7 @@ use super::memory::Patch;
 use crate::device::DeviceKind;
 use crate::error::DeviceError;
 use crate::launch::{KernelSource, Launch, MAX_PARAMS_BYTES};
+use crate::transfer::TransferCounters;
 
 static PATCH: KernelSource = KernelSource {
     name: "patch_ends",
@@ -96,6 +97,10 @@ impl WgpuLane {
 
     pub(super) fn context(&self) -> &Arc<Context> {
         &self.context
+    }
+
+    pub(crate) fn counters(&self) -> &Arc<TransferCounters> {
+        &self.context.counters
     }
 
     /// Queues a launch. Allocates no device memory.

@@ -7,6 +7,7 @@ mod context;
 mod lane;
 mod memory;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ::wgpu::{
@@ -84,6 +85,14 @@ impl Device for WgpuDevice {
 
     fn transfers(&self) -> Transfers {
         self.context.counters.snapshot()
+    }
+
+    fn launches(&self) -> BTreeMap<&'static str, u64> {
+        self.context.counters.launches()
+    }
+
+    fn check(&self) -> Result<(), DeviceError> {
+        self.context.check_lost()
     }
 }
 
