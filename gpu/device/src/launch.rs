@@ -13,12 +13,15 @@ pub struct KernelSource {
     pub arguments: usize,
     /// WGSL: parameters are `@group(0) @binding(0)` (uniform or read-only storage), buffers follow from binding 1.
     pub wgsl: &'static str,
+    /// CUDA C++: parameters are one structure by value, buffers follow as pointers. It includes nothing, so that it compiles at run
+    /// time without a toolkit.
+    pub cuda: &'static str,
 }
 
 /// Most threads of one group: what every implementation offers.
 pub const MAX_GROUP_THREADS: u32 = 256;
-/// Most bytes of parameters that one launch carries.
-pub const MAX_PARAMS_BYTES: usize = 32 * 1024;
+/// Most bytes of parameters that one launch carries: with the buffers' addresses they fit what CUDA passes by value.
+pub const MAX_PARAMS_BYTES: usize = 31 * 1024;
 
 /// A buffer of a launch and what the kernel does with it.
 #[derive(Debug)]

@@ -32,6 +32,7 @@ pub static SOURCE: KernelSource = KernelSource {
     group: [64, 1, 1],
     arguments: 2,
     wgsl: include_str!("kernel.wgsl"),
+    cuda: include_str!("kernel.cu"),
 };
 
 /// Why a face has no ratio.

@@ -4,7 +4,7 @@
 //! NV12, I420 or RGB8 planes to R, G, B f32.   in: u8, any pitch and offset, chroma at half size (rounded up), centred between
 //! luma samples; BT.601 or BT.709, limited or full range   out: H×W×3 or 3×H×W, value 0..255 × scale + bias
 //! v1 chunks of 64 output pixels: tap addresses, then bytes, then arithmetic, each in a loop that vectorises
-//! text: kernel.wgsl
+//! text: kernel.wgsl, kernel.cu
 //! tolerance 2e-5 × 255 × scale near the origin, plus one rounding of the f32 coordinate times the local contrast
 //! moves: reads 12 B, writes 12 B an output pixel
 //! ```

@@ -12,6 +12,7 @@ pub static SOURCE: KernelSource = KernelSource {
     group: [16, 16, 1],
     arguments: 2,
     wgsl: include_str!("kernel.wgsl"),
+    cuda: include_str!("kernel.cu"),
 };
 
 /// Crops of one launch; a larger batch is several launches.

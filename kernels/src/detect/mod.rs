@@ -35,6 +35,7 @@ pub static SOURCE: KernelSource = KernelSource {
     group: [256, 1, 1],
     arguments: 3,
     wgsl: include_str!("kernel.wgsl"),
+    cuda: include_str!("kernel.cu"),
 };
 
 const SCORE_CLIP: f32 = 100.0;

@@ -99,6 +99,7 @@ pub static SOURCE: KernelSource = KernelSource {
     group: [64, 1, 1],
     arguments: 8,
     wgsl: include_str!("kernel.wgsl"),
+    cuda: include_str!("kernel.cu"),
 };
 
 /// Merges and projects one face. `out` takes [`OUTPUT_BYTES`]. Allocates nothing.

@@ -20,6 +20,7 @@ static PATCH: KernelSource = KernelSource {
     group: [1, 1, 1],
     arguments: 1,
     wgsl: include_str!("patch.wgsl"),
+    cuda: "",
 };
 
 /// Bytes of two timestamps.
