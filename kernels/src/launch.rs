@@ -5,6 +5,9 @@ use lsie_device::{Buffer, DeviceKind, Stream};
 
 use crate::error::KernelError;
 
+/// Most faces of one launch on a device that runs text: groups of 32 then stay within what every device takes.
+pub(crate) const MAX_TEXT_FACES: usize = 1 << 20;
+
 /// Borrows the first `count` values of an input.
 pub(crate) fn input<'a, T: Pod>(
     stream: &Stream,

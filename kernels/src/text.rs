@@ -12,7 +12,7 @@ pub struct TextKernel {
 }
 
 /// All of them.
-pub const ALL: [TextKernel; 4] = [
+pub const ALL: [TextKernel; 6] = [
     TextKernel {
         folder: "crop",
         source: &crate::crop::SOURCE,
@@ -28,5 +28,13 @@ pub const ALL: [TextKernel; 4] = [
     TextKernel {
         folder: "au12",
         source: &crate::au12::SOURCE,
+    },
+    TextKernel {
+        folder: "pose",
+        source: &crate::pose::SOURCE,
+    },
+    TextKernel {
+        folder: "action_units",
+        source: &crate::action_units::SOURCE,
     },
 ];

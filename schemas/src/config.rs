@@ -11,6 +11,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::device::DeviceChoice;
+
 /// Everything that can be configured.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -77,8 +79,9 @@ impl Default for ServerConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EngineConfig {
-    /// Compute device: `auto` or `cpu`.
-    pub device: String,
+    /// Compute device: `auto`, `cpu`, `wgpu`, `wgpu:N`, `cuda` or `cuda:N`, N counted from 0. `auto` takes the quickest of a short
+    /// trial; a GPU that this processor computes runs only when named.
+    pub device: DeviceChoice,
     /// Folder for models and derived files. Empty: the user's cache folder.
     pub cache_dir: String,
     /// First pause before a dead engine is started again, seconds; doubles up to `restart_max_s`.
@@ -94,7 +97,7 @@ pub struct EngineConfig {
 impl Default for EngineConfig {
     fn default() -> Self {
         Self {
-            device: "auto".into(),
+            device: DeviceChoice::Auto,
             cache_dir: String::new(),
             restart_min_s: 0.5,
             restart_max_s: 30.0,

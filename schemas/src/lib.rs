@@ -38,6 +38,7 @@ pub mod api;
 pub mod bundle;
 pub mod config;
 pub mod contract;
+pub mod device;
 pub mod id;
 pub mod link;
 pub mod observation;

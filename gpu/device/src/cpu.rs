@@ -1,5 +1,6 @@
 //! The `cpu` device: host memory, work done on the calling thread.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::backend::{Lane, Work};
@@ -43,11 +44,19 @@ impl Device for CpuDevice {
     }
 
     fn stream(&self, name: &str) -> Result<Stream, DeviceError> {
-        Ok(Stream::new(CpuLane, name))
+        Ok(Stream::new(CpuLane, name, Arc::clone(&self.counters)))
     }
 
     fn transfers(&self) -> Transfers {
         self.counters.snapshot()
+    }
+
+    fn launches(&self) -> BTreeMap<&'static str, u64> {
+        self.counters.launches()
+    }
+
+    fn check(&self) -> Result<(), DeviceError> {
+        Ok(())
     }
 }
 

@@ -1,5 +1,7 @@
 //! The `Device` trait: where buffers and streams come from.
 
+use std::collections::BTreeMap;
+
 use crate::buffer::Buffer;
 use crate::error::DeviceError;
 use crate::kind::DeviceInfo;
@@ -19,4 +21,10 @@ pub trait Device: Send + Sync {
 
     /// Counts what has crossed between host and device since the device was opened.
     fn transfers(&self) -> Transfers;
+
+    /// Counts the launches of each kernel since the device was opened, by the name of its entry point.
+    fn launches(&self) -> BTreeMap<&'static str, u64>;
+
+    /// Fails from the moment on at which the device is lost. Asks nobody: it tells what was seen by other calls.
+    fn check(&self) -> Result<(), DeviceError>;
 }

@@ -3,6 +3,7 @@
 //! Its memory is the host's, yet it is not the `cpu` device: launchers queue their text on it, with the parameters and buffers
 //! that a real device would get.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -97,11 +98,19 @@ impl Device for ExecutorDevice {
             kind: self.info.kind,
             executor: Arc::clone(&self.executor),
         };
-        Ok(Stream::new(lane, name))
+        Ok(Stream::new(lane, name, Arc::clone(&self.counters)))
     }
 
     fn transfers(&self) -> Transfers {
         self.counters.snapshot()
+    }
+
+    fn launches(&self) -> BTreeMap<&'static str, u64> {
+        self.counters.launches()
+    }
+
+    fn check(&self) -> Result<(), DeviceError> {
+        Ok(())
     }
 }
 

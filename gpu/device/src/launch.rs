@@ -86,6 +86,8 @@ impl Stream {
             groups: launch.groups,
             params: launch.params,
             memories: &memories,
-        })
+        })?;
+        self.launched(launch.source);
+        Ok(())
     }
 }

@@ -73,6 +73,25 @@ impl FramePool {
         })
     }
 
+    /// As [`FramePool::new`], with fewer slots where the device has no room for all of them; fails below `least`.
+    pub fn up_to(
+        device: &dyn Device,
+        slots: usize,
+        least: usize,
+        bytes_per_slot: usize,
+    ) -> Result<Self, DeviceError> {
+        let mut wanted = slots.max(least);
+        loop {
+            match FramePool::new(device, wanted, bytes_per_slot) {
+                Err(DeviceError::OutOfMemory { .. }) if wanted > least => {
+                    // What was had of the larger pool is free again.
+                    wanted = (wanted / 2).max(least);
+                }
+                made => return made,
+            }
+        }
+    }
+
     /// Takes a free slot, or counts and returns `None`: the source then drops its newest frame. Old pixels are still in it.
     pub fn acquire(&self) -> Option<FrameSlot> {
         let mut free = self.inner.free();

@@ -10,12 +10,14 @@ use crate::stream::Stream;
 pub struct Recorded {
     /// `None` only when a new recording failed after the old one was given up.
     tape: Option<Box<dyn Tape>>,
+    /// What a replay launches, to be counted.
+    kernels: Vec<&'static str>,
 }
 
 impl Recorded {
-    /// How many launches and copies one replay queues.
+    /// How many launches one replay queues.
     pub fn launches(&self) -> usize {
-        self.tape.as_ref().map_or(0, |tape| tape.launches())
+        self.kernels.len()
     }
 }
 
@@ -32,7 +34,10 @@ impl Stream {
         &self,
         chain: impl FnOnce(&Stream) -> Result<(), E>,
     ) -> Result<Recorded, E> {
-        let mut recorded = Recorded { tape: None };
+        let mut recorded = Recorded {
+            tape: None,
+            kernels: Vec::new(),
+        };
         self.record_again(&mut recorded, chain)?;
         Ok(recorded)
     }
@@ -46,11 +51,15 @@ impl Stream {
     ) -> Result<(), E> {
         let recorder = self.recorder()?;
         recorder.begin()?;
-        if let Err(error) = chain(self) {
+        self.begin_notes();
+        let outcome = chain(self);
+        let kernels = self.end_notes();
+        if let Err(error) = outcome {
             recorder.abandon();
             return Err(error);
         }
         recorded.tape = Some(recorder.end(recorded.tape.take())?);
+        recorded.kernels = kernels;
         Ok(())
     }
 
@@ -61,7 +70,11 @@ impl Stream {
             .tape
             .as_deref()
             .ok_or_else(|| self.refused("nothing is recorded"))?;
-        recorder.replay(tape)
+        recorder.replay(tape)?;
+        for kernel in &recorded.kernels {
+            self.count(kernel);
+        }
+        Ok(())
     }
 
     fn recorder(&self) -> Result<&dyn Recorder, DeviceError> {

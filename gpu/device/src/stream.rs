@@ -1,10 +1,12 @@
 //! The `Stream` that orders a device's work.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::backend::Lane;
 use crate::error::DeviceError;
 use crate::kind::DeviceKind;
+use crate::source::KernelSource;
+use crate::transfer::TransferCounters;
 
 /// A queue of work on one device. A clone is the same queue.
 ///
@@ -18,14 +20,19 @@ pub struct Stream {
 struct StreamInner {
     name: String,
     lane: Box<dyn Lane>,
+    counters: Arc<TransferCounters>,
+    /// Names of the launches of a recording that goes on.
+    recording: Mutex<Option<Vec<&'static str>>>,
 }
 
 impl Stream {
-    pub(crate) fn new(lane: impl Lane, name: &str) -> Self {
+    pub(crate) fn new(lane: impl Lane, name: &str, counters: Arc<TransferCounters>) -> Self {
         Stream {
             inner: Arc::new(StreamInner {
                 name: name.to_owned(),
                 lane: Box::new(lane),
+                counters,
+                recording: Mutex::new(None),
             }),
         }
     }
@@ -33,6 +40,35 @@ impl Stream {
     /// The device's side of it.
     pub(crate) fn lane(&self) -> &dyn Lane {
         self.inner.lane.as_ref()
+    }
+
+    /// Launches from here on are noted for a recording instead of counted.
+    pub(crate) fn begin_notes(&self) {
+        *self.notes() = Some(Vec::new());
+    }
+
+    /// What was noted.
+    pub(crate) fn end_notes(&self) -> Vec<&'static str> {
+        self.notes().take().unwrap_or_default()
+    }
+
+    fn notes(&self) -> MutexGuard<'_, Option<Vec<&'static str>>> {
+        // A list of names is whole after a panic elsewhere.
+        let notes = self.inner.recording.lock();
+        notes.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a launch that runs.
+    pub(crate) fn count(&self, kernel: &'static str) {
+        self.inner.counters.launched(kernel);
+    }
+
+    /// Counts a launch of a kernel that the calling thread has done on the `cpu` device. [`Stream::launch`] counts by itself.
+    pub fn launched(&self, source: &'static KernelSource) {
+        match self.notes().as_mut() {
+            Some(notes) => notes.push(source.name),
+            None => self.count(source.name),
+        }
     }
 
     /// The name given at creation.

@@ -1,6 +1,8 @@
-//! Counting what crosses the border between host and device memory.
+//! Counting what a device does: what crosses the border between host and device memory, and which kernels were launched.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// How much one device has moved since it was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -22,6 +24,8 @@ pub(crate) struct TransferCounters {
     upload_bytes: AtomicU64,
     downloads: AtomicU64,
     download_bytes: AtomicU64,
+    /// Launches by name of the kernel; a name is added at its first launch.
+    launches: Mutex<BTreeMap<&'static str, u64>>,
 }
 
 impl TransferCounters {
@@ -34,6 +38,19 @@ impl TransferCounters {
         self.downloads.fetch_add(1, Ordering::Relaxed);
         self.download_bytes
             .fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn launched(&self, kernel: &'static str) {
+        // Numbers are whole after a panic elsewhere.
+        let mut launches = self.launches.lock().unwrap_or_else(PoisonError::into_inner);
+        *launches.entry(kernel).or_default() += 1;
+    }
+
+    pub(crate) fn launches(&self) -> BTreeMap<&'static str, u64> {
+        self.launches
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     pub(crate) fn snapshot(&self) -> Transfers {

@@ -28,9 +28,11 @@ mod network;
 mod runtime;
 mod self_test;
 mod store;
+mod through_host;
 
 pub use error::{ConvertError, FileFault, InferError};
 pub use manifest::Manifest;
 pub use network::{Network, TensorInfo, landmark_indices};
 pub use runtime::{OrtNetwork, Runtime, TELEMETRY_OFF};
 pub use store::{LOCAL_MANIFEST, ModelState, ModelStatus, ModelStore};
+pub use through_host::ThroughHost;

@@ -3,7 +3,8 @@
 //! ```text
 //! landmarks and head rotation to a shape.   in: N × 478 × (x, y, z) f32, frame pixels, N × Pose   out: N × Shape
 //! v1 one face after the other, the reference in f64: forty points are too little work to pay for more
-//! tolerance 1e-5 of an inter-ocular distance       moves 0.5 KiB in, 56 B out a face
+//! text: kernel.wgsl and kernel.cu, in f32 about one of the eye corners
+//! tolerance 2e-5 of an inter-ocular distance       moves 0.5 KiB in, 56 B out a face
 //! ```
 //!
 //! The points are turned back by the head's rotation, so that x runs along the head and y down it, and divided by the distance of
@@ -28,13 +29,22 @@
 pub mod reference;
 
 use bytemuck::{Pod, Zeroable};
-use lsie_device::{Buffer, Stream};
+use lsie_device::{Argument, Buffer, KernelSource, Launch, Stream};
 
 use crate::au12::Absent;
 use crate::error::KernelError;
-use crate::launch::{input, output};
+use crate::launch::{MAX_TEXT_FACES, check, input, output, runs_text};
 use crate::pose::Pose;
 use crate::project::LANDMARK_COUNT;
+
+/// The measurement as text.
+pub static SOURCE: KernelSource = KernelSource {
+    name: "measure_shape",
+    group: [32, 1, 1],
+    arguments: 3,
+    wgsl: include_str!("kernel.wgsl"),
+    cuda: include_str!("kernel.cu"),
+};
 
 /// The shape of one face, as a device writes it. 56 bytes. Lengths in inter-ocular distances; of a pair the first is the side of
 /// the eye with corner 33, which is on the picture's left.
@@ -90,16 +100,32 @@ pub fn launch(
     count: usize,
     out: &mut Buffer,
 ) -> Result<(), KernelError> {
-    let points = input::<[f32; 3]>(
-        stream,
-        landmarks,
-        count.saturating_mul(LANDMARK_COUNT),
-        "landmarks",
-    )?;
+    let point_count = count.saturating_mul(LANDMARK_COUNT);
+    if runs_text(stream) {
+        check::<[f32; 3]>(stream, landmarks, point_count, "landmarks")?;
+        check::<Pose>(stream, poses, count, "poses")?;
+        check::<Shape>(stream, out, count, "shapes")?;
+        if count > MAX_TEXT_FACES {
+            return Err(KernelError::OutOfRange { what: "faces" });
+        }
+        let count = count as u32;
+        return Ok(stream.launch(&Launch {
+            source: &SOURCE,
+            groups: [count.div_ceil(SOURCE.group[0]), 1, 1],
+            params: bytemuck::bytes_of(&[count, 0, 0, 0]),
+            arguments: &[
+                Argument::Input(landmarks),
+                Argument::Input(poses),
+                Argument::Output(out),
+            ],
+        })?);
+    }
+    let points = input::<[f32; 3]>(stream, landmarks, point_count, "landmarks")?;
     let poses = input::<Pose>(stream, poses, count, "poses")?;
     let results = output::<Shape>(stream, out, count, "shapes")?;
     for ((face, pose), result) in points.chunks_exact(LANDMARK_COUNT).zip(poses).zip(results) {
         *result = reference::shape(face, pose).unwrap_or_else(Shape::absent);
     }
+    stream.launched(&SOURCE);
     Ok(())
 }

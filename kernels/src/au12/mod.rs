@@ -14,7 +14,7 @@ use bytemuck::{Pod, Zeroable};
 use lsie_device::{Argument, Buffer, KernelSource, Launch, Stream};
 
 use crate::error::KernelError;
-use crate::launch::{check, input, output, runs_text};
+use crate::launch::{MAX_TEXT_FACES, check, input, output, runs_text};
 use crate::project::LANDMARK_COUNT;
 
 /// Eye corners outer and inner of one eye, inner and outer of the other, mouth corners: the landmarks that the formula uses.
@@ -34,9 +34,6 @@ pub static SOURCE: KernelSource = KernelSource {
     wgsl: include_str!("kernel.wgsl"),
     cuda: include_str!("kernel.cu"),
 };
-
-/// Most faces of one launch on a device that runs text.
-const MAX_TEXT_FACES: usize = 1 << 20;
 
 /// Why a face has no ratio.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,6 +109,7 @@ pub fn launch(
         let used = POINTS.map(|index| face.get(index).copied().unwrap_or([f32::NAN; 3]));
         *result = ratio(&used).into();
     }
+    stream.launched(&SOURCE);
     Ok(())
 }
 

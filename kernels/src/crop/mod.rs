@@ -236,5 +236,6 @@ pub fn launch(
         picture.crop(params, head);
         rest = tail;
     }
+    stream.launched(&SOURCE);
     Ok(())
 }

@@ -168,6 +168,7 @@ pub fn launch(
         }
     }
     merge(&raw, &mut candidate_scores, params.min_overlap, faces);
+    stream.launched(&SOURCE);
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 //! ```text
 //! landmarks to yaw, pitch, roll.   in: N × 478 × (x, y, z) f32, frame pixels, y down, smaller z nearer   out: N × Pose
 //! v1 one face after the other, best rotation by quaternion (Horn 1987), Jacobi sweeps in f64
+//! text: kernel.wgsl and kernel.cu, the same in f32; coordinates beyond 1e35 are no pose there
 //! tolerance 0.01 degrees        moves 132 B in, 16 B out a face
 //! ```
 //!
@@ -14,10 +15,10 @@
 pub mod reference;
 
 use bytemuck::{Pod, Zeroable};
-use lsie_device::{Buffer, Stream};
+use lsie_device::{Argument, Buffer, KernelSource, Launch, Stream};
 
 use crate::error::KernelError;
-use crate::launch::{input, output};
+use crate::launch::{MAX_TEXT_FACES, check, input, output, runs_text};
 use crate::project::LANDMARK_COUNT;
 
 /// Points of the fit.
@@ -37,6 +38,18 @@ pub const MODEL: [(usize, [f64; 3]); POINT_COUNT] = [
     (234, [-72.0, 22.0, 82.0]),
     (454, [72.0, 22.0, 82.0]),
 ];
+
+/// Eigenvalues closer than this do not determine a rotation; the largest entry of the covariance is 1.
+const MIN_GAP: f64 = 1e-5;
+
+/// The fit as text.
+pub static SOURCE: KernelSource = KernelSource {
+    name: "fit_pose",
+    group: [32, 1, 1],
+    arguments: 2,
+    wgsl: include_str!("kernel.wgsl"),
+    cuda: include_str!("kernel.cu"),
+};
 
 /// The result for one face, as a device writes it. 16 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Pod, Zeroable)]
@@ -59,12 +72,22 @@ pub fn launch(
     count: usize,
     out: &mut Buffer,
 ) -> Result<(), KernelError> {
-    let points = input::<[f32; 3]>(
-        stream,
-        landmarks,
-        count.saturating_mul(LANDMARK_COUNT),
-        "landmarks",
-    )?;
+    let point_count = count.saturating_mul(LANDMARK_COUNT);
+    if runs_text(stream) {
+        check::<[f32; 3]>(stream, landmarks, point_count, "landmarks")?;
+        check::<Pose>(stream, out, count, "poses")?;
+        if count > MAX_TEXT_FACES {
+            return Err(KernelError::OutOfRange { what: "faces" });
+        }
+        let count = count as u32;
+        return Ok(stream.launch(&Launch {
+            source: &SOURCE,
+            groups: [count.div_ceil(SOURCE.group[0]), 1, 1],
+            params: bytemuck::bytes_of(&[count, 0, 0, 0]),
+            arguments: &[Argument::Input(landmarks), Argument::Output(out)],
+        })?);
+    }
+    let points = input::<[f32; 3]>(stream, landmarks, point_count, "landmarks")?;
     let results = output::<Pose>(stream, out, count, "poses")?;
     for (face, result) in points.chunks_exact(LANDMARK_COUNT).zip(results) {
         let seen = MODEL.map(|(index, _)| {
@@ -73,6 +96,7 @@ pub fn launch(
         });
         *result = rotation(&seen).map_or(Pose::default(), |rotation| reference::angles(&rotation));
     }
+    stream.launched(&SOURCE);
     Ok(())
 }
 
@@ -101,7 +125,7 @@ fn rotation(seen: &[[f64; 3]; POINT_COUNT]) -> Option<[[f64; 3]; 3]> {
     }
     let covariance = covariance.map(|row| row.map(|entry| entry / size));
     let (quaternion, gap) = largest_eigenvector(horn_matrix(&covariance));
-    (gap > 1e-9).then(|| matrix_of(quaternion))
+    (gap > MIN_GAP).then(|| matrix_of(quaternion))
 }
 
 fn mean(points: &[[f64; 3]; POINT_COUNT]) -> [f64; 3] {

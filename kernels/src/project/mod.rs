@@ -164,6 +164,7 @@ pub fn launch(
             point[2] * unit * width,
         ];
     }
+    stream.launched(&SOURCE);
     Ok(())
 }
 

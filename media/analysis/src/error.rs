@@ -1,6 +1,6 @@
 //! What can go wrong in setting up or running a measurement.
 
-use lsie_device::DeviceError;
+use lsie_device::{DeviceError, FrameError};
 use lsie_infer::InferError;
 use lsie_kernels::KernelError;
 
@@ -23,6 +23,9 @@ pub enum AnalysisError {
     /// A kernel refused its arguments.
     #[error(transparent)]
     Kernel(#[from] KernelError),
+    /// A frame's description does not fit its pixels.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
     /// The device has no memory, or is gone.
     #[error(transparent)]
     Device(#[from] DeviceError),

@@ -21,12 +21,14 @@ use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use lsie_analysis::AnalysisError;
 use lsie_analysis::face::{FaceNetworks, FaceTracker, SessionPhase, SubjectRules};
 use lsie_analysis::voice::{VoiceSettings, VoiceStream};
-use lsie_device::{CpuDevice, Device, Frame};
+use lsie_device::{CpuDevice, Device, DeviceError, Frame};
 use lsie_graph::{
     Edge, Emitter, Graph, Layer, LogHooks, NodeError, Packet, Payload, Run, Sink, Status, sink_fn,
 };
 use lsie_infer::{InferError, ModelStore};
 use lsie_ingest::{Input, OpenSettings, open_address};
+
+use lsie_schemas::device::DeviceChoice;
 
 pub use columns::{ColumnHelp, FRAME_COLUMNS, Value, WINDOW_COLUMNS};
 pub use lsie_analysis::face::CalibrationRule;
@@ -34,6 +36,7 @@ pub use lsie_ingest::{Pace, SourceAddress};
 pub use row::FrameRow;
 pub use window::{WINDOW_SECS, WindowRow};
 
+use crate::device::{ChosenDevice, choose_device, open_network};
 use crate::sound::{SoundChunk, SoundLayer, VoiceMeter};
 use window::Windows;
 
@@ -57,6 +60,8 @@ pub struct AnalyzeSettings {
     pub is_paced: bool,
     /// Only so many seconds of media time; `None` for all (an endless source needs a limit).
     pub limit_secs: Option<f64>,
+    /// Where it is measured.
+    pub device: DeviceChoice,
 }
 
 /// What the caller is told while a file is analysed.
@@ -85,6 +90,9 @@ pub enum AnalyzeError {
     /// The measurement could not be set up.
     #[error(transparent)]
     Analysis(#[from] AnalysisError),
+    /// The device is not there.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
     /// The file has neither picture nor sound.
     #[error("the file has neither picture nor sound")]
     Empty,
@@ -109,6 +117,7 @@ impl AnalyzeError {
             Self::Source(error) => error.code(),
             Self::Models(_) => "model_unavailable",
             Self::Analysis(_) => "analysis_unusable",
+            Self::Device(_) => "device_unavailable",
             Self::Empty => "source_empty",
             Self::Endless => "source_endless",
             Self::Sound(_) => "sound_unusable",
@@ -130,7 +139,8 @@ pub fn analyze(
     settings: &AnalyzeSettings,
     mut take: impl FnMut(AnalyzeItem) -> std::io::Result<()>,
 ) -> Result<(), AnalyzeError> {
-    let device: Arc<dyn Device> = Arc::new(CpuDevice::new());
+    let ChosenDevice { device, why } = choose_device(settings.device)?;
+    tracing::info!(device = why, "the device is open");
     let models = ModelStore::open(&settings.cache_dir)?;
     let is_endless = matches!(
         address,
@@ -268,7 +278,7 @@ fn build(
             .edge(Edge::auto(ITEMS_WAITING));
     }
     if let Some(audio) = audio {
-        let voice = VoiceStream::open(models, device, VoiceSettings::default());
+        let voice = VoiceStream::open(models, &CpuDevice::new(), VoiceSettings::default());
         let layer = SoundLayer::new(voice, VoiceMeter::default())?;
         let chunks = graph.source("sound", audio).apply("voice", layer);
         chunks
@@ -284,10 +294,7 @@ fn tracker(
     models: &ModelStore,
     device: &dyn Device,
 ) -> Result<FaceTracker, AnalyzeError> {
-    let open = |name: &str| -> Result<Box<dyn lsie_infer::Network>, InferError> {
-        let path = models.check(name)?;
-        Ok(Box::new(models.runtime()?.open(&path)?))
-    };
+    let open = |name: &str| open_network(models, name, device);
     let networks = FaceNetworks::new(device, open("face_detector")?, open("face_shape")?)?;
     let mut tracker = FaceTracker::new(networks, SubjectRules::default());
     tracker.set_calibration_rule(settings.calibration);

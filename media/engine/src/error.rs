@@ -12,6 +12,12 @@ pub enum EngineError {
     /// The server did not say hello in time, or is another build.
     #[error("handshake: {0}")]
     Handshake(String),
+    /// The server ordered a device that there cannot be.
+    #[error("device: {0}")]
+    UnknownDevice(#[from] lsie_schemas::device::UnknownDevice),
+    /// The device is not there, or is lost: what was on it is gone, and a new process opens it again.
+    #[error("device: {0}")]
+    Device(#[from] lsie_device::DeviceError),
     /// The model manifest is not usable.
     #[error("models: {0}")]
     Models(#[from] lsie_infer::InferError),

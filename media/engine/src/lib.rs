@@ -15,6 +15,7 @@
 pub mod analyze;
 mod assembler;
 mod blind;
+mod device;
 mod error;
 mod link;
 mod live;
@@ -26,14 +27,15 @@ mod session;
 mod sound;
 mod user;
 
+pub use device::{ChosenDevice, choose_device, trial};
 pub use error::EngineError;
 /// Compares a rule with an utterance, for `lsie semantics score`.
 pub use lsie_analysis::semantic::SemanticScorers;
 /// What this machine and this build can compute on, for `lsie doctor`.
-pub use lsie_device::{DeviceReport, probe};
+pub use lsie_device::{DeviceError, DeviceReport, probe};
 /// What the demo presenter truly does, for `lsie check` and tests; the measurement never reads it.
 pub use lsie_ingest::truth;
-pub use run::run;
+pub use run::{EngineDevice, run, run_with};
 pub use semantic::semantic_scorers;
 pub use user::{PipelineContext, node_registry};
 

@@ -19,11 +19,11 @@ use lsie_analysis::face::{
     FaceControl, FaceLayer, FaceNetworks, FaceTracker, SessionPhase, SubjectRules,
 };
 use lsie_analysis::voice::{VoiceSettings, VoiceStream};
-use lsie_device::Device;
+use lsie_device::{CpuDevice, Device};
 use lsie_graph::{
     Edge, Either, Graph, LogHooks, NodeError, NodeStats, Packet, Run, Status, Stream, sink_fn,
 };
-use lsie_infer::{InferError, ModelStore};
+use lsie_infer::ModelStore;
 use lsie_ingest::{
     AudioSource, Input, InputHandle, MediaAnchor, OpenSettings, Pace, PhoneSettings, SourceHealth,
     VideoSource, open,
@@ -32,6 +32,7 @@ use lsie_schemas::link::{EngineCounters, StartSession};
 use lsie_schemas::observation::FaceObservation;
 
 use crate::blind::BlindLayer;
+use crate::device::open_network;
 use crate::error::OpenError;
 use crate::lockstep::{Branch, InStep, Lockstep};
 use crate::session::SessionState;
@@ -285,7 +286,8 @@ impl Parts<'_> {
         graph: &mut Graph,
         audio: AudioSource,
     ) -> Result<Stream<SoundChunk>, OpenError> {
-        let voice = VoiceStream::open(self.models, self.device, VoiceSettings::default());
+        // A network on the processor with samples that are on the host: another device would only add copies.
+        let voice = VoiceStream::open(self.models, &CpuDevice::new(), VoiceSettings::default());
         let layer = SoundLayer::new(voice, Arc::clone(self.voice))?;
         Ok(graph
             .source("sound", audio)
@@ -300,8 +302,8 @@ impl Parts<'_> {
     fn tracker(&self) -> Result<FaceTracker, AnalysisError> {
         let networks = FaceNetworks::new(
             self.device,
-            open_network(self.models, "face_detector")?,
-            open_network(self.models, "face_mesh")?,
+            open_network(self.models, "face_detector", self.device)?,
+            open_network(self.models, "face_mesh", self.device)?,
         )?;
         Ok(FaceTracker::new(networks, SubjectRules::default()))
     }
@@ -319,12 +321,4 @@ fn into_session<T: lsie_graph::Payload>(
             .take(opened, wrap(packet.payload));
         Ok::<(), NodeError>(())
     })
-}
-
-fn open_network(
-    models: &ModelStore,
-    name: &str,
-) -> Result<Box<dyn lsie_infer::Network>, InferError> {
-    let path = models.check(name)?;
-    Ok(Box::new(models.runtime()?.open(&path)?))
 }

@@ -10,6 +10,7 @@ use crossbeam::channel::{Receiver, RecvTimeoutError};
 use lsie_device::{CpuDevice, Device};
 use lsie_infer::{ModelState, ModelStore};
 use lsie_ingest::{PhoneSettings, SourceHealth, known_schemes};
+use lsie_schemas::device::DeviceChoice;
 use lsie_schemas::link::{
     EngineCounters, EngineHeartbeat, EngineHello, EngineMessage, HEARTBEAT_MS, LINK_PROTOCOL,
     ServerHello, ServerMessage, SourceClockReport, SourceReport, StartSession, Text, WATCHDOG_MS,
@@ -17,6 +18,7 @@ use lsie_schemas::link::{
 use lsie_schemas::observation::CalibrationState;
 use uuid::Uuid;
 
+use crate::device::{ChosenDevice, choose_device, work_of};
 use crate::error::EngineError;
 use crate::link::{Inbound, Link, Outbox, open};
 use crate::live::OpenParts;
@@ -32,7 +34,7 @@ struct Engine {
     outbox: Outbox,
     models: Arc<ModelStore>,
     cache_dir: PathBuf,
-    device: Arc<dyn Device>,
+    chosen: ChosenDevice,
     phones: PhoneSettings,
     semantic: SemanticDesk,
     session: Option<LiveRun>,
@@ -45,27 +47,53 @@ struct Engine {
 ///
 /// `build_id` must be the server's own: both processes are the same binary.
 pub fn run(link: UnixStream, build_id: &str) -> Result<(), EngineError> {
+    run_with(link, build_id, EngineDevice::Ordered)
+}
+
+/// Where the device of an engine comes from.
+#[derive(Clone)]
+pub enum EngineDevice {
+    /// The server says it in its hello.
+    Ordered,
+    /// This one, whatever the server says.
+    Choice(DeviceChoice),
+    /// This open one, whatever the server says.
+    Given(Arc<dyn Device>),
+}
+
+/// As [`run`], on a device that may come from elsewhere. Ends with [`EngineError::Device`] when the device is lost: the server
+/// then starts another engine, and the session goes on there.
+pub fn run_with(link: UnixStream, build_id: &str, device: EngineDevice) -> Result<(), EngineError> {
     let link = open(link)?;
-    let outcome = serve(&link, build_id);
+    let outcome = serve(&link, build_id, device);
     link.close();
     outcome
 }
 
-fn serve(link: &Link, build_id: &str) -> Result<(), EngineError> {
+fn serve(link: &Link, build_id: &str, device: EngineDevice) -> Result<(), EngineError> {
     let hello = await_hello(&link.inbound, build_id)?;
+    let chosen = match device {
+        EngineDevice::Ordered => choose_device(hello.device.parse()?)?,
+        EngineDevice::Choice(choice) => choose_device(choice)?,
+        EngineDevice::Given(device) => ChosenDevice {
+            why: format!("{}: given", device.info().name),
+            device,
+        },
+    };
+    tracing::info!(device = chosen.why, "the device is open");
     let cache_dir = PathBuf::from(&hello.cache_dir);
     let models = Arc::new(ModelStore::open(&cache_dir)?);
-    let device: Arc<dyn Device> = Arc::new(CpuDevice::new());
     let mut engine = Engine {
         outbox: link.outbox.clone(),
         semantic: SemanticDesk::new(
             Arc::clone(&models),
-            Arc::clone(&device),
+            // Sentences are too little work to pay for a copy.
+            Arc::new(CpuDevice::new()),
             link.outbox.clone(),
         ),
         models,
         cache_dir,
-        device,
+        chosen,
         phones: phone_settings(&hello),
         session: None,
         past: EngineCounters::default(),
@@ -74,8 +102,7 @@ fn serve(link: &Link, build_id: &str) -> Result<(), EngineError> {
     engine
         .outbox
         .send(EngineMessage::Hello(engine.hello(build_id)));
-    engine.serve(&link.inbound);
-    Ok(())
+    engine.serve(&link.inbound)
 }
 
 fn await_hello(inbound: &Receiver<Inbound>, build_id: &str) -> Result<ServerHello, EngineError> {
@@ -109,7 +136,7 @@ impl Engine {
             protocol: LINK_PROTOCOL,
             build_id: Text::cut(build_id),
             pid: std::process::id(),
-            device: Text::cut("cpu: reference device, the only one in this build"),
+            device: Text::cut(&self.chosen.why),
             models: models.collect::<BTreeMap<_, _>>(),
             sources: known_schemes()
                 .iter()
@@ -118,7 +145,8 @@ impl Engine {
         }
     }
 
-    fn serve(&mut self, inbound: &Receiver<Inbound>) {
+    fn serve(&mut self, inbound: &Receiver<Inbound>) -> Result<(), EngineError> {
+        let mut outcome = Ok(());
         let mut next_beat = Instant::now();
         let mut last_heard = Instant::now();
         loop {
@@ -145,11 +173,17 @@ impl Engine {
                 tracing::error!(silence_ms = WATCHDOG_MS, "server is silent, engine ends");
                 break;
             }
+            if let Err(error) = self.chosen.device.check() {
+                tracing::error!(%error, "the device is lost, engine ends");
+                outcome = Err(error.into());
+                break;
+            }
             self.tend();
         }
         if let Some(session) = self.session.take() {
             self.close(session);
         }
+        outcome
     }
 
     /// Carries out one order; `false` ends the engine.
@@ -176,7 +210,7 @@ impl Engine {
         let (session, resume_at_ns) = (order.session_id, order.resume_at_ns);
         tracing::debug!(%session, resume_at_ns, "a session is ordered");
         let parts = OpenParts {
-            device: Arc::clone(&self.device),
+            device: Arc::clone(&self.chosen.device),
             models: Arc::clone(&self.models),
             cache_dir: self.cache_dir.clone(),
             phones: self.phones.clone(),
@@ -266,6 +300,7 @@ impl Engine {
             counters.add(&session.counters());
         }
         counters.link_drops = self.outbox.dropped();
+        counters.device = work_of(self.chosen.device.as_ref());
         (counters.semantic_scores, counters.semantic_refused) = self.semantic.counts();
         let source_state = self.session.as_ref().map_or("closed", LiveRun::state);
         self.outbox.tick(EngineMessage::Heartbeat(EngineHeartbeat {

@@ -50,6 +50,12 @@ impl PipelineContext {
         }
     }
 
+    /// The same, measuring on another device; without it on the processor.
+    #[must_use]
+    pub fn on(self, device: Arc<dyn Device>) -> Self {
+        Self { device, ..self }
+    }
+
     fn models(&self) -> Result<ModelStore, InferError> {
         ModelStore::open(&self.cache_dir)
     }

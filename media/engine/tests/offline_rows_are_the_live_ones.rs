@@ -25,6 +25,7 @@ fn settings(is_paced: bool, secs: f64) -> AnalyzeSettings {
         calibration: CalibrationRule::Mean,
         is_paced,
         limit_secs: Some(secs),
+        device: lsie_schemas::device::DeviceChoice::Cpu,
     }
 }
 

@@ -22,6 +22,13 @@ pub enum IngestEvent {
         /// Width and height now, pixels.
         to: (u32, u32),
     },
+    /// The device has no room for every frame slot; the source goes on with fewer.
+    PoolShrunk {
+        /// Slots that were asked for.
+        wanted: usize,
+        /// Slots that there are.
+        slots: usize,
+    },
     /// The pictures are not 8-bit 4:2:0; a conversion was inserted, which costs a copy per picture.
     ConversionInserted {
         /// The decoder's format.
@@ -104,6 +111,8 @@ pub struct IngestCounters {
     pub early_ends: u64,
     /// Times the picture changed its size or its format.
     pub picture_changes: u64,
+    /// Times the device had no room for every frame slot.
+    pub pools_shrunk: u64,
     /// Frames that passed a declared conversion.
     pub frames_converted: u64,
     /// Frames pulled more than 100 ms after their time.
@@ -192,6 +201,7 @@ counters!(
     clock_steps,
     sound_slips,
     sound_overlaps,
+    pools_shrunk,
     warnings,
     events_dropped;
     maxima: lag_max_ns

@@ -81,7 +81,7 @@ where
 }
 
 /// Text of at most `N` bytes; longer input is refused when read and cut at a character boundary when built.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct Text<const N: usize>(String);
 

@@ -78,7 +78,7 @@ pub struct ServerHello {
     pub build_id: String,
     /// Folder with models and derived files.
     pub cache_dir: String,
-    /// Requested compute device (`auto`, `cpu`).
+    /// Requested compute device, as [`crate::device::DeviceChoice`] is written.
     pub device: String,
     /// Where phones are reached.
     #[serde(default)]
@@ -244,10 +244,37 @@ pub struct EngineCounters {
     pub link_drops: u64,
     /// Times a paced file fell behind its own clock by more than one frame.
     pub paced_lags: u64,
+    /// What the compute device did since the engine opened it, whatever session it was for.
+    #[serde(default)]
+    pub device: DeviceWork,
+}
+
+/// What a compute device did since it was opened. Counts only grow.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct DeviceWork {
+    /// Which one: `cpu`, `wgpu:0`, `cuda:0`; empty before it is open.
+    pub device: Text<16>,
+    /// Copies of host memory into the device's.
+    pub uploads: u64,
+    /// Bytes they moved.
+    pub upload_bytes: u64,
+    /// Copies of the device's memory to the host.
+    pub downloads: u64,
+    /// Bytes they moved.
+    pub download_bytes: u64,
+    /// Launches by kernel; at most 64 kernels.
+    #[serde(deserialize_with = "bounded::map::<64, _, _, _>")]
+    #[schemars(extend("maxProperties" = 64, "propertyNames" = { "maxLength": 32 }))]
+    pub launches: BTreeMap<Text<32>, u64>,
+}
+
+impl DeviceWork {
+    /// Kernels that it counts.
+    pub const MAX_KERNELS: usize = 64;
 }
 
 impl EngineCounters {
-    /// Adds what another stretch of work counted.
+    /// Adds what another stretch of work counted. The device's own counts are not added: they go on across stretches.
     pub fn add(&mut self, more: &Self) {
         self.frames_decoded += more.frames_decoded;
         self.frames_analysed += more.frames_analysed;

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use lsie_schemas::link::DeviceWork;
 use lsie_supervisor::Supervisor;
 
 use crate::problem::Refusal;
@@ -24,12 +25,14 @@ pub(crate) async fn prometheus(State(supervisor): State<Supervisor>) -> Result<R
         status.engine.deaths
     );
     let counters = serde_json::to_value(&status.engine.counters).unwrap_or_default();
-    for (name, value) in counters.as_object().into_iter().flatten() {
+    let plain = counters.as_object().into_iter().flatten();
+    for (name, value) in plain.filter(|(_, value)| value.is_number()) {
         let _ = writeln!(
             text,
             "# TYPE lsie_engine_{name}_total counter\nlsie_engine_{name}_total {value}"
         );
     }
+    write_device(&mut text, &status.engine.counters.device);
     let _ = writeln!(text, "# TYPE lsie_rows gauge");
     for (table, rows) in &status.rows {
         let _ = writeln!(text, "lsie_rows{{table=\"{table}\"}} {rows}");
@@ -70,4 +73,37 @@ pub(crate) async fn prometheus(State(supervisor): State<Supervisor>) -> Result<R
         }
     }
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
+}
+
+/// What the compute device did: launches by kernel, and what crossed between host and device.
+fn write_device(text: &mut String, work: &DeviceWork) {
+    let device = work.device.as_str();
+    if device.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "# TYPE lsie_kernel_launches_total counter");
+    for (kernel, launches) in &work.launches {
+        let _ = writeln!(
+            text,
+            "lsie_kernel_launches_total{{kernel=\"{kernel}\",device=\"{device}\"}} {launches}"
+        );
+    }
+    let directions = [
+        ("to_device", work.uploads, work.upload_bytes),
+        ("to_host", work.downloads, work.download_bytes),
+    ];
+    let _ = writeln!(text, "# TYPE lsie_device_copies_total counter");
+    for (direction, copies, _) in directions {
+        let _ = writeln!(
+            text,
+            "lsie_device_copies_total{{direction=\"{direction}\",device=\"{device}\"}} {copies}"
+        );
+    }
+    let _ = writeln!(text, "# TYPE lsie_device_copied_bytes_total counter");
+    for (direction, _, bytes) in directions {
+        let _ = writeln!(
+            text,
+            "lsie_device_copied_bytes_total{{direction=\"{direction}\",device=\"{device}\"}} {bytes}"
+        );
+    }
 }

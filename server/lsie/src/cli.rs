@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use lsie_handset::scrcpy::ServerVersion;
+use lsie_schemas::device::DeviceChoice;
 use uuid::Uuid;
 
 /// Live Stream Inference Engine: measures a live streamer's face and voice, tries greetings, learns which one works.
@@ -49,7 +50,11 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// The media process. Started by `lsie serve`; its link is its standard input.
     #[command(hide = true)]
-    Engine,
+    Engine {
+        /// Compute device, whatever the server says.
+        #[arg(long, value_name = "DEVICE")]
+        device: Option<DeviceChoice>,
+    },
     /// Run one demo session headless and assert that the whole path works.
     Check(CheckArgs),
     /// Measure recordings as fast as the machine allows: a row per frame, a row per 30 s, a data dictionary.
@@ -117,6 +122,9 @@ pub(crate) struct ServeArgs {
     /// State folder. Short for `--set server.state_dir=…`.
     #[arg(long, value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
+    /// Compute device: `auto`, `cpu`, `wgpu[:N]` or `cuda[:N]`. Short for `--set engine.device=…`.
+    #[arg(long, value_name = "DEVICE")]
+    pub(crate) device: Option<DeviceChoice>,
 }
 
 #[derive(Debug, Args)]
@@ -147,6 +155,9 @@ pub(crate) struct AnalyzeArgs {
     /// Only so many seconds of each file.
     #[arg(long, value_name = "SECONDS")]
     pub(crate) seconds: Option<f64>,
+    /// Compute device: `auto`, `cpu`, `wgpu[:N]` or `cuda[:N]`; else `engine.device` of the configuration.
+    #[arg(long, value_name = "DEVICE")]
+    pub(crate) device: Option<DeviceChoice>,
     /// Print the data dictionary and exit.
     #[arg(long)]
     pub(crate) dictionary: bool,

@@ -83,7 +83,9 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
             drop(lock);
             return serve::serve(layered, &args).map(|()| ExitCode::SUCCESS);
         }
-        Command::Engine => return serve::engine(&config.log).map(|()| ExitCode::SUCCESS),
+        Command::Engine { device } => {
+            return serve::engine(&config.log, device).map(|()| ExitCode::SUCCESS);
+        }
         #[cfg(feature = "media")]
         Command::Check(args) => return check::check(&layered, &args, out),
         #[cfg(feature = "media")]

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
 use lsie_schemas::config::{Config, Layered, LogConfig, Origin};
+use lsie_schemas::device::DeviceChoice;
 use lsie_schemas::link::{LINK_PROTOCOL, ServerHello};
 use lsie_schemas::time::UtcMicros;
 use lsie_store::{Store, StoreError, StoreSettings};
@@ -42,8 +43,13 @@ pub(crate) fn serve(mut layered: Layered, args: &ServeArgs) -> Result<()> {
             &flag("--state-dir"),
         )?;
     }
+    if let Some(device) = args.device {
+        layered.apply_text("engine.device", &device.to_string(), &flag("--device"))?;
+    }
     let config = layered.config();
     start_log(&config.log);
+    #[cfg(feature = "media")]
+    check_device(config.engine.device)?;
     let explicit_port = layered
         .explain()
         .iter()
@@ -154,7 +160,7 @@ fn supervisor_settings(config: &Config) -> Result<SupervisorSettings> {
                 protocol: LINK_PROTOCOL,
                 build_id: build_id(),
                 cache_dir: cache_dir.display().to_string(),
-                device: config.engine.device.clone(),
+                device: config.engine.device.to_string(),
                 phones: config.device.clone(),
             },
         },
@@ -218,9 +224,20 @@ pub(crate) fn start_log(config: &LogConfig) {
     };
 }
 
+/// A device that was named and is not there is told here, not by a media process that never comes up.
+#[cfg(feature = "media")]
+fn check_device(choice: DeviceChoice) -> Result<()> {
+    if matches!(choice, DeviceChoice::Auto | DeviceChoice::Cpu) {
+        return Ok(());
+    }
+    lsie_engine::choose_device(choice)
+        .map(drop)
+        .with_context(|| format!("opening the compute device {choice}"))
+}
+
 /// The media process: its end of the link is its standard input.
 #[cfg(feature = "media")]
-pub(crate) fn engine(log: &LogConfig) -> Result<()> {
+pub(crate) fn engine(log: &LogConfig, device: Option<DeviceChoice>) -> Result<()> {
     use std::os::fd::AsFd as _;
     start_log(log);
     // Started by way of /proc/self/exe, it would be listed as "exe". Only a name: where it cannot be set, nothing is lost.
@@ -229,11 +246,15 @@ pub(crate) fn engine(log: &LogConfig) -> Result<()> {
         .as_fd()
         .try_clone_to_owned()
         .context("taking the link")?;
-    lsie_engine::run(link.into(), &build_id()).context("engine")
+    let device = device.map_or(
+        lsie_engine::EngineDevice::Ordered,
+        lsie_engine::EngineDevice::Choice,
+    );
+    lsie_engine::run_with(link.into(), &build_id(), device).context("engine")
 }
 
 /// The light client has no media plane.
 #[cfg(not(feature = "media"))]
-pub(crate) fn engine(_: &LogConfig) -> Result<()> {
+pub(crate) fn engine(_: &LogConfig, _: Option<DeviceChoice>) -> Result<()> {
     anyhow::bail!("this build has no media plane")
 }

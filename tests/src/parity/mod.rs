@@ -2,12 +2,15 @@
 //!
 //! A case takes a [`Place`] and nothing else, so it cannot know which device it runs on.
 
+mod action_units;
 mod au12;
 mod budget;
 mod crop;
 mod detect;
 mod place;
+mod pose;
 mod project;
+mod recording;
 mod transfer;
 
 pub use budget::{Budget, CudaBudget};
@@ -31,6 +34,9 @@ pub fn cases() -> Vec<Case> {
         detect::CASES,
         project::CASES,
         au12::CASES,
+        recording::CASES,
+        pose::CASES,
+        action_units::CASES,
     ]
     .concat()
 }

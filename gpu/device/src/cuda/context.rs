@@ -93,14 +93,20 @@ impl Context {
         self.total_bytes
     }
 
-    /// Makes it the calling thread's context. Fails when the device is lost.
-    pub(super) fn bind(&self) -> Result<(), DeviceError> {
-        if let Some(detail) = self.lost.get() {
-            return Err(DeviceError::Lost {
+    /// Fails when the device is lost.
+    pub(super) fn check_lost(&self) -> Result<(), DeviceError> {
+        match self.lost.get() {
+            None => Ok(()),
+            Some(detail) => Err(DeviceError::Lost {
                 kind: DeviceKind::Cuda,
                 detail: detail.clone(),
-            });
+            }),
         }
+    }
+
+    /// Makes it the calling thread's context. Fails when the device is lost.
+    pub(super) fn bind(&self) -> Result<(), DeviceError> {
+        self.check_lost()?;
         // SAFETY: the context is retained while `self` lives.
         self.check(unsafe { result::ctx::set_current(self.raw) }, 0, "context")
     }

@@ -23,7 +23,6 @@ use crate::kind::DeviceKind;
 #[derive(Debug)]
 pub(super) struct Graph {
     exec: CUgraphExec,
-    launches: usize,
     context: Arc<Context>,
     /// One call with the handle at a time, whatever stream it is for.
     gate: Mutex<()>,
@@ -58,19 +57,16 @@ impl Graph {
         // SAFETY: the caller's stream is alive and records.
         let template = context.check(unsafe { stream::end_capture(raw) }, 0, "recording")?;
         let template = Template(template);
-        let launches = context.check(template.nodes(), 0, "recording")?;
         let old = old.and_then(|old| (old as Box<dyn Any>).downcast::<Graph>().ok());
         if let Some(mut old) = old.filter(|old| Arc::ptr_eq(&old.context, context))
             && old.take(&template)
         {
-            old.launches = launches;
             return Ok(old);
         }
         // SAFETY: the template is alive.
         let exec = unsafe { graph::instantiate(template.0, CUgraphInstantiate_flags(0)) };
         Ok(Box::new(Graph {
             exec: context.check(exec, 0, "recording")?,
-            launches,
             context: Arc::clone(context),
             gate: Mutex::new(()),
         }))
@@ -117,11 +113,7 @@ impl Graph {
     }
 }
 
-impl Tape for Graph {
-    fn launches(&self) -> usize {
-        self.launches
-    }
-}
+impl Tape for Graph {}
 
 impl Drop for Graph {
     fn drop(&mut self) {
@@ -129,15 +121,6 @@ impl Drop for Graph {
             // SAFETY: made in `end` and destroyed once; the driver lets a replay that runs come to its end.
             let _ = unsafe { graph::exec_destroy(self.exec) };
         }
-    }
-}
-
-impl Template {
-    fn nodes(&self) -> Result<usize, DriverError> {
-        let mut count = 0_usize;
-        // SAFETY: without an array the driver only counts; the pointer is valid for one write.
-        unsafe { sys::cuGraphGetNodes(self.0, std::ptr::null_mut(), &raw mut count) }.result()?;
-        Ok(count)
     }
 }
 

@@ -14,6 +14,7 @@ mod nvrtc;
 mod resources;
 mod staging;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -66,11 +67,20 @@ impl Device for CudaDevice {
     }
 
     fn stream(&self, name: &str) -> Result<Stream, DeviceError> {
-        Ok(Stream::new(CudaLane::new(&self.context)?, name))
+        let counters = Arc::clone(self.context.counters());
+        Ok(Stream::new(CudaLane::new(&self.context)?, name, counters))
     }
 
     fn transfers(&self) -> Transfers {
         self.context.counters().snapshot()
+    }
+
+    fn launches(&self) -> BTreeMap<&'static str, u64> {
+        self.context.counters().launches()
+    }
+
+    fn check(&self) -> Result<(), DeviceError> {
+        self.context.check_lost()
     }
 }
 

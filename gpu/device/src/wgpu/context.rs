@@ -59,16 +59,21 @@ impl Context {
         })
     }
 
-    /// Fails when the device is lost, or with the first error since the last look.
-    pub(super) fn check(&self) -> Result<(), DeviceError> {
-        let mut faults = held(&self.faults);
-        if let Some(detail) = faults.lost.clone() {
-            return Err(DeviceError::Lost {
+    /// Fails when the device is lost.
+    pub(super) fn check_lost(&self) -> Result<(), DeviceError> {
+        match held(&self.faults).lost.clone() {
+            None => Ok(()),
+            Some(detail) => Err(DeviceError::Lost {
                 kind: DeviceKind::Wgpu,
                 detail,
-            });
+            }),
         }
-        match faults.error.take() {
+    }
+
+    /// Fails when the device is lost, or with the first error since the last look.
+    pub(super) fn check(&self) -> Result<(), DeviceError> {
+        self.check_lost()?;
+        match held(&self.faults).error.take() {
             Some(detail) => Err(failed(detail)),
             None => Ok(()),
         }

@@ -7,6 +7,7 @@ mod context;
 mod lane;
 mod memory;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ::wgpu::{
@@ -83,11 +84,20 @@ impl Device for WgpuDevice {
     }
 
     fn stream(&self, name: &str) -> Result<Stream, DeviceError> {
-        Ok(Stream::new(WgpuLane::new(&self.context)?, name))
+        let counters = Arc::clone(&self.context.counters);
+        Ok(Stream::new(WgpuLane::new(&self.context)?, name, counters))
     }
 
     fn transfers(&self) -> Transfers {
         self.context.counters.snapshot()
+    }
+
+    fn launches(&self) -> BTreeMap<&'static str, u64> {
+        self.context.counters.launches()
+    }
+
+    fn check(&self) -> Result<(), DeviceError> {
+        self.context.check_lost()
     }
 }
 

@@ -21,6 +21,7 @@ mod networks;
 mod region;
 mod subject;
 mod tracker;
+mod trial;
 
 pub use action_units::{ActionUnits, PoseLimit, UnitAbsent, UnitMeter, UnitReading};
 pub use blink::BlinkCounter;
@@ -30,3 +31,4 @@ pub use networks::FaceNetworks;
 pub use region::{box_of, region_from_detection, region_from_landmarks};
 pub use subject::{Candidate, FaceBox, Loss, Plan, Subject, SubjectRules};
 pub use tracker::{FaceCounters, FaceTracker, SessionPhase};
+pub use trial::FaceTrial;

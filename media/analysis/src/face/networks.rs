@@ -18,12 +18,12 @@ use crate::error::AnalysisError;
 
 const DETECTOR: &str = "face_detector";
 const MESH: &str = "face_mesh";
-const DETECTOR_OUTPUTS: [(&str, usize); 2] = [
+pub(super) const DETECTOR_OUTPUTS: [(&str, usize); 2] = [
     ("regressors", ANCHOR_COUNT * REGRESSORS_PER_ANCHOR),
     ("classificators", ANCHOR_COUNT),
 ];
 /// The irises stand last: the network that leaves them out (`face_shape`) has the others.
-const MESH_OUTPUTS: [(&str, usize); 7] = [
+pub(super) const MESH_OUTPUTS: [(&str, usize); 7] = [
     ("output_mesh_identity", MESH_COUNT * 3),
     ("output_lips", LIP_COUNT * 2),
     ("output_left_eye", EYE_COUNT * 2),

@@ -6,10 +6,12 @@ use lsie_analysis::face::{
     FaceControl, FaceLayer, FaceNetworks, FaceTracker, SessionPhase, SubjectRules,
 };
 use lsie_analysis::voice::{VoiceSettings, VoiceStream};
+use lsie_device::CpuDevice;
 use lsie_graph::pipeline::{Gives, MakeError, NodeKind, Takes};
 use lsie_infer::{ModelStore, Network};
 
 use super::{FACE, PipelineContext, VOICE, unavailable, unusable};
+use crate::device::open_network;
 use crate::sound::SoundLayer;
 
 const DETECTOR: &str = "face_detector";
@@ -31,7 +33,10 @@ pub(super) fn face(context: &PipelineContext) -> NodeKind {
     })
     .make(move |maker| {
         let models = makes.models().map_err(unavailable)?;
-        let (detector, mesh) = (network(&models, DETECTOR)?, network(&models, MESH)?);
+        let (detector, mesh) = (
+            network(&models, DETECTOR, &makes)?,
+            network(&models, MESH, &makes)?,
+        );
         let networks =
             FaceNetworks::new(makes.device.as_ref(), detector, mesh).map_err(unusable)?;
         let control = FaceControl::default();
@@ -41,10 +46,12 @@ pub(super) fn face(context: &PipelineContext) -> NodeKind {
     })
 }
 
-fn network(models: &ModelStore, name: &str) -> Result<Box<dyn Network>, MakeError> {
-    let path = models.check(name).map_err(unavailable)?;
-    let runtime = models.runtime().map_err(unavailable)?;
-    Ok(Box::new(runtime.open(&path).map_err(unavailable)?))
+fn network(
+    models: &ModelStore,
+    name: &str,
+    context: &PipelineContext,
+) -> Result<Box<dyn Network>, MakeError> {
+    open_network(models, name, context.device.as_ref()).map_err(unavailable)
 }
 
 /// Voices in sound.
@@ -64,7 +71,7 @@ pub(super) fn voice(context: &PipelineContext) -> NodeKind {
     })
     .make(move |maker| {
         let models = makes.models().map_err(unavailable)?;
-        let stream = VoiceStream::open(&models, makes.device.as_ref(), VoiceSettings::default());
+        let stream = VoiceStream::open(&models, &CpuDevice::new(), VoiceSettings::default());
         let layer = SoundLayer::new(stream, Arc::default()).map_err(MakeError::failed)?;
         maker.layer(&VOICE, layer)
     })

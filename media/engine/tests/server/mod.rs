@@ -12,7 +12,8 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use lsie_engine::EngineError;
+use lsie_engine::{EngineDevice, EngineError};
+use lsie_schemas::device::DeviceChoice;
 use lsie_schemas::link::{
     EngineCounters, EngineHello, EngineMessage, FrameDecoder, LINK_PROTOCOL, PlannedStimulus,
     SegmentMessage, ServerHello, ServerMessage, StartSession, encode_frame,
@@ -55,10 +56,14 @@ pub(crate) fn cache_dir() -> PathBuf {
 impl Server {
     /// An engine that waits for hello.
     pub(crate) fn silent() -> Self {
+        Self::silent_on(EngineDevice::Choice(DeviceChoice::Cpu))
+    }
+
+    fn silent_on(device: EngineDevice) -> Self {
         let (ours, theirs) = UnixStream::pair().unwrap();
         ours.set_read_timeout(Some(CEILING)).unwrap();
         let engine = thread::Builder::new()
-            .spawn(move || lsie_engine::run(theirs, BUILD))
+            .spawn(move || lsie_engine::run_with(theirs, BUILD, device))
             .unwrap();
         Self {
             writer: Arc::new(Mutex::new(ours.try_clone().unwrap())),
@@ -70,7 +75,12 @@ impl Server {
 
     /// An engine after the handshake, with a server that beats.
     pub(crate) fn start(cache: &Path) -> (Self, EngineHello) {
-        let mut server = Self::silent();
+        Self::start_on(cache, EngineDevice::Choice(DeviceChoice::Cpu))
+    }
+
+    /// The same on another device than the processor.
+    pub(crate) fn start_on(cache: &Path, device: EngineDevice) -> (Self, EngineHello) {
+        let mut server = Self::silent_on(device);
         server.send(&hello(LINK_PROTOCOL, BUILD, cache));
         let EngineMessage::Hello(hello) = server.next() else {
             panic!("the first message is hello");

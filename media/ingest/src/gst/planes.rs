@@ -18,6 +18,9 @@ use crate::watch::{IngestEvent, Watch};
 /// Planes begin at multiples of this in their slot, bytes.
 const PLANE_ALIGN_BYTES: usize = 64;
 
+/// One slot is measured while the next one is filled; with fewer there is no picture.
+const LEAST_SLOTS: usize = 2;
+
 /// Copies samples into slots; makes a new pool when the picture changes.
 pub(crate) struct Uploader {
     device: Arc<dyn Device>,
@@ -51,7 +54,7 @@ impl Uploader {
         Ok(Uploader {
             device,
             stream,
-            slots: slots.max(2),
+            slots: slots.max(LEAST_SLOTS),
             pool: None,
             caps: None,
             watch,
@@ -134,6 +137,24 @@ impl Uploader {
         Ok(info)
     }
 
+    /// A pool with as many slots as the device has room for.
+    fn new_pool(&self, layout: &FrameLayout) -> Result<FramePool, IngestError> {
+        let frames = FramePool::up_to(
+            self.device.as_ref(),
+            self.slots,
+            LEAST_SLOTS,
+            layout.bytes(),
+        )?;
+        let slots = frames.stats().slots;
+        if slots < self.slots {
+            let wanted = self.slots;
+            self.watch.pools_shrunk(1);
+            self.watch.event(IngestEvent::PoolShrunk { wanted, slots });
+            tracing::warn!(wanted, slots, "the device has no room for every frame slot");
+        }
+        Ok(frames)
+    }
+
     fn pool_for(&mut self, layout: FrameLayout, pts_ns: i64) -> Result<&FramePool, IngestError> {
         let before = self.pool.as_ref().map(|pool| pool.layout);
         if let Some(before) = before
@@ -155,7 +176,7 @@ impl Uploader {
             Some(pool) => pool,
             None => Pool {
                 layout,
-                frames: FramePool::new(self.device.as_ref(), self.slots, layout.bytes())?,
+                frames: self.new_pool(&layout)?,
             },
         };
         Ok(&self.pool.insert(pool).frames)

@@ -48,6 +48,7 @@ pub(crate) fn analyze(
         },
         is_paced: false,
         limit_secs: args.seconds,
+        device: args.device.unwrap_or(config.engine.device),
     };
     let mut tables = open_tables(args, out)?;
     let mut failures = 0;

@@ -47,7 +47,7 @@ pub(crate) fn doctor(config: &Config, out: &mut Output<'_>) -> Result<()> {
         folder("cache folder", &cache_dir),
         token_file(&state_dir),
     ];
-    findings.extend(devices());
+    findings.extend(devices(config));
     findings.extend(models(&cache_dir));
     findings.extend(elements());
     out.show(&findings, |findings| {
@@ -117,18 +117,44 @@ fn token_file(state_dir: &Path) -> Finding {
 }
 
 #[cfg(feature = "media")]
-fn devices() -> Vec<Finding> {
+fn devices(config: &Config) -> Vec<Finding> {
     use lsie_engine::DeviceReport;
+    let choice = config.engine.device;
+    let subject = format!("engine.device = {choice}");
+    let chosen = match lsie_engine::choose_device(choice) {
+        Ok(chosen) => ok(&subject, chosen.why),
+        Err(error) => missing(
+            &subject,
+            error.to_string(),
+            "set engine.device = \"auto\", or name a device that is there",
+        ),
+    };
     lsie_engine::probe()
         .into_iter()
         .map(|report| match report {
-            DeviceReport::Found(info) => ok(&format!("device {}", info.kind), info.name),
+            DeviceReport::Found(info) => {
+                let software = if info.is_software {
+                    "; this processor computes it"
+                } else {
+                    ""
+                };
+                let driver = if info.driver.is_empty() {
+                    String::new()
+                } else {
+                    format!(" ({})", info.driver)
+                };
+                ok(
+                    &format!("device {}:{}", info.kind, info.index),
+                    format!("{}{driver}{software}", info.name),
+                )
+            }
             DeviceReport::Unavailable {
                 kind,
                 reason,
                 how_to_get,
             } => missing(&format!("device {kind}"), reason.to_string(), &how_to_get),
         })
+        .chain([chosen])
         .collect()
 }
 
@@ -174,7 +200,7 @@ fn installed(path: Option<&Path>) -> String {
 }
 
 #[cfg(not(feature = "media"))]
-fn devices() -> Vec<Finding> {
+fn devices(_: &Config) -> Vec<Finding> {
     Vec::new()
 }
 

@@ -1,0 +1,237 @@
+//! The whole engine on a GPU device: its kernels run there, its results are the processor's, and its loss ends the engine.
+
+#![expect(clippy::unwrap_used, reason = "set-up of a test")]
+
+mod server;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use lsie_analysis::face::{FaceNetworks, FaceTracker, SubjectRules};
+use lsie_device::{
+    Buffer, CpuDevice, Device, DeviceError, DeviceInfo, DeviceKind, Stream, Transfers,
+};
+use lsie_engine::{EngineDevice, EngineError, choose_device};
+use lsie_infer::{ModelStore, ThroughHost};
+use lsie_ingest::{OpenSettings, Pull, open};
+use lsie_schemas::device::DeviceChoice;
+use lsie_schemas::link::{DeviceWork, EngineMessage, ServerMessage};
+
+use server::{Server, cache_dir, is_over, order};
+
+/// Media time that is compared, seconds; calibration ends at 3.
+const SPAN_SECS: f64 = 6.0;
+/// Frames that are compared one by one.
+const FRAMES: usize = 40;
+/// Largest difference of a ratio of one frame: one code in some pixels of the network's input.
+const RATIO_BOUND: f64 = 0.004;
+/// Largest difference of a score. Six times that of a ratio, baseline included; and whoever follows a face looks next where the
+/// last landmarks were, so that a small difference lives on.
+const SCORE_BOUND: f64 = 0.05;
+
+/// Scores of the demo by media time, nanoseconds, and what the device did.
+fn measure(device: DeviceChoice) -> (BTreeMap<i64, f64>, DeviceWork) {
+    let (mut server, hello) = Server::start_on(&cache_dir(), EngineDevice::Choice(device));
+    assert!(hello.device.as_str().ends_with("as ordered"), "{hello:?}");
+    let order = order("demo:presenter?pace=paced");
+    let session_id = order.session_id;
+    server.open(order);
+    let mut reached = 0.0;
+    let mut seen = server.until(|message| {
+        assert!(!is_over(message), "{message:?}");
+        if let EngineMessage::Visual(tick) = message {
+            reached = tick.timestamp_s - server::EPOCH.as_epoch_secs();
+        }
+        reached > SPAN_SECS
+    });
+    server.send(&ServerMessage::End { session_id });
+    seen.extend(server.until(is_over));
+    let EngineMessage::Heartbeat(beat) = server.next() else {
+        panic!("only heartbeats after the end");
+    };
+    server.shut_down();
+    let ticks = seen.iter().filter_map(|message| match message {
+        EngineMessage::Visual(tick) => Some(tick),
+        _ => None,
+    });
+    let scores = ticks.filter_map(|tick| {
+        let secs = tick.timestamp_s - server::EPOCH.as_epoch_secs();
+        Some(((secs * 1e9).round() as i64, tick.au12?))
+    });
+    (scores.collect(), beat.counters.device)
+}
+
+#[test]
+fn a_session_on_a_gpu_measures_what_the_processor_measures() {
+    let (wanted, on_cpu) = measure(DeviceChoice::Cpu);
+    let (got, on_gpu) = measure(DeviceChoice::Wgpu(0));
+    assert_eq!(
+        (on_cpu.device.as_str(), on_gpu.device.as_str()),
+        ("cpu", "wgpu:0")
+    );
+
+    let launches = |work: &DeviceWork, kernel: &str| -> u64 {
+        let found = work
+            .launches
+            .iter()
+            .find(|(name, _)| name.as_str() == kernel);
+        found.map_or(0, |(_, count)| *count)
+    };
+    for kernel in [
+        "crop_frame",
+        "detect_faces",
+        "project_landmarks",
+        "measure_au12",
+        "fit_pose",
+        "measure_shape",
+    ] {
+        assert!(launches(&on_gpu, kernel) > 0, "{kernel}: {on_gpu:?}");
+        assert!(launches(&on_cpu, kernel) > 0, "{kernel}: {on_cpu:?}");
+    }
+    let frames = launches(&on_gpu, "measure_au12");
+    assert!(frames as f64 > 25.0 * SPAN_SECS, "{frames}");
+    // Three planes and seven outputs of the mesh network to the device, its input and five results to the host: no more.
+    let detections = launches(&on_gpu, "detect_faces");
+    assert!(
+        on_gpu.uploads <= 10 * (frames + 8) + 2 * detections,
+        "{on_gpu:?}"
+    );
+    assert!(
+        on_gpu.downloads <= 6 * (frames + 8) + 2 * detections,
+        "{on_gpu:?}"
+    );
+
+    let errors: Vec<f64> = got
+        .iter()
+        .filter_map(|(pts_ns, score)| Some((score - wanted.get(pts_ns)?).abs()))
+        .collect();
+    let worst = errors.iter().copied().fold(0.0, f64::max);
+    assert!(errors.len() > 15, "{errors:?}");
+    assert!(worst < SCORE_BOUND, "{worst} of {errors:?}");
+}
+
+/// Ratios of the demo's first frames, the face looked for anew in each.
+fn ratios(choice: DeviceChoice) -> Vec<f64> {
+    let device = choose_device(choice).unwrap().device;
+    let models = ModelStore::open(&cache_dir()).unwrap();
+    let network = |name: &str| {
+        let network = models
+            .runtime()
+            .unwrap()
+            .open(&models.path(name).unwrap())
+            .unwrap();
+        ThroughHost::unless_host(Box::new(network), device.as_ref()).unwrap()
+    };
+    let networks = FaceNetworks::new(
+        device.as_ref(),
+        network("face_detector"),
+        network("face_mesh"),
+    )
+    .unwrap();
+    let mut tracker = FaceTracker::new(networks, SubjectRules::default());
+    let settings = OpenSettings::new(Arc::clone(&device), cache_dir().join("demo"));
+    let mut input = open("demo:presenter?pace=fast", &settings).unwrap();
+    let video = input.video.as_mut().unwrap();
+    let mut measured = Vec::new();
+    while measured.len() < FRAMES {
+        let Pull::Item(frame) = video.next(Duration::from_secs(15)).unwrap() else {
+            panic!("the demo has no end");
+        };
+        tracker.reset_tracking();
+        let observation = tracker.process(&frame);
+        measured.push(observation.face.unwrap().ratio.unwrap());
+    }
+    measured
+}
+
+#[test]
+fn each_frame_gives_the_ratio_that_the_processor_gives() {
+    let (wanted, got) = (ratios(DeviceChoice::Cpu), ratios(DeviceChoice::Wgpu(0)));
+    let errors: Vec<f64> = got
+        .iter()
+        .zip(&wanted)
+        .map(|(a, b)| (a - b).abs())
+        .collect();
+    let worst = errors.iter().copied().fold(0.0, f64::max);
+    assert!(worst < RATIO_BOUND, "{worst} of {errors:?}");
+}
+
+/// The processor, until somebody pulls the plug.
+struct Unplugged {
+    inner: CpuDevice,
+    is_lost: AtomicBool,
+}
+
+impl Device for Unplugged {
+    fn info(&self) -> &DeviceInfo {
+        self.inner.info()
+    }
+
+    fn alloc(&self, bytes: usize, label: &str) -> Result<Buffer, DeviceError> {
+        self.check()?;
+        self.inner.alloc(bytes, label)
+    }
+
+    fn stream(&self, name: &str) -> Result<Stream, DeviceError> {
+        self.check()?;
+        self.inner.stream(name)
+    }
+
+    fn transfers(&self) -> Transfers {
+        self.inner.transfers()
+    }
+
+    fn launches(&self) -> BTreeMap<&'static str, u64> {
+        self.inner.launches()
+    }
+
+    fn check(&self) -> Result<(), DeviceError> {
+        if !self.is_lost.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        Err(DeviceError::Lost {
+            kind: DeviceKind::Cpu,
+            detail: "pulled out".into(),
+        })
+    }
+}
+
+#[test]
+fn a_lost_device_ends_the_engine_and_the_next_one_goes_on() {
+    let device = Arc::new(Unplugged {
+        inner: CpuDevice::new(),
+        is_lost: AtomicBool::new(false),
+    });
+    let given: Arc<dyn Device> = Arc::clone(&device) as Arc<dyn Device>;
+    let (mut server, _) = Server::start_on(&cache_dir(), EngineDevice::Given(given));
+    server.open(order("demo:presenter?pace=paced"));
+    server.until(|message| matches!(message, EngineMessage::Visual(tick) if tick.face_present));
+    device.is_lost.store(true, Ordering::Relaxed);
+    let mut media_ns = 0;
+    while let Some(message) = server.try_next() {
+        assert!(!is_over(&message), "the session is not over: {message:?}");
+        if let EngineMessage::Heartbeat(beat) = message {
+            media_ns = beat.media_ns;
+        }
+    }
+    let ended = server.engine.join().unwrap();
+    assert!(
+        matches!(ended, Err(EngineError::Device(DeviceError::Lost { .. }))),
+        "{ended:?}"
+    );
+
+    let (mut server, _) = Server::start(&cache_dir());
+    let mut again = order("demo:presenter?pace=paced");
+    again.resume_at_ns = media_ns.max(Duration::from_secs(1).as_nanos() as i64);
+    let resumed_secs = again.resume_at_ns as f64 / 1e9;
+    server.open(again);
+    let seen =
+        server.until(|message| matches!(message, EngineMessage::Visual(tick) if tick.face_present));
+    let Some(EngineMessage::Visual(tick)) = seen.last() else {
+        panic!("a tick is last");
+    };
+    assert!(tick.timestamp_s - server::EPOCH.as_epoch_secs() >= resumed_secs - 0.05);
+    server.shut_down();
+}
