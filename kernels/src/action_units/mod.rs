@@ -43,6 +43,7 @@ pub static SOURCE: KernelSource = KernelSource {
     group: [32, 1, 1],
     arguments: 3,
     wgsl: include_str!("kernel.wgsl"),
+    cuda: include_str!("kernel.cu"),
 };
 
 /// The shape of one face, as a device writes it. 56 bytes. Lengths in inter-ocular distances; of a pair the first is the side of

@@ -48,6 +48,7 @@ pub static SOURCE: KernelSource = KernelSource {
     group: [32, 1, 1],
     arguments: 2,
     wgsl: include_str!("kernel.wgsl"),
+    cuda: include_str!("kernel.cu"),
 };
 
 /// The result for one face, as a device writes it. 16 bytes.

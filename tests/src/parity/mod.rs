@@ -5,11 +5,14 @@
 mod action_units;
 mod au12;
 mod budget;
+mod correlate;
 mod crop;
 mod detect;
+mod exposure;
 mod place;
 mod pose;
 mod project;
+mod tensor;
 mod transfer;
 
 pub use budget::Budget;
@@ -35,6 +38,9 @@ pub fn cases() -> Vec<Case> {
         au12::CASES,
         pose::CASES,
         action_units::CASES,
+        exposure::CASES,
+        tensor::CASES,
+        correlate::CASES,
     ]
     .concat()
 }
