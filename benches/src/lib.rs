@@ -5,6 +5,7 @@
 //! measures; under `cargo test`, and in a debug build, it does everything once, so that it stays alive.
 //!
 //! ```text
+//! cargo bench -p lsie-benches --bench kernels -- --device wgpu:0        us, GB/s and share of a copy per kernel and version, roofline
 //! cargo bench -p lsie-benches --bench frame_path                        ms per stage, frames per core-second
 //! cargo bench -p lsie-benches --bench semantic_pair                     ms per compared pair, by length of the utterance
 //! cargo bench -p lsie-benches --bench live_latency -- --minutes 30      access unit to observation, PSS, growth
@@ -36,6 +37,7 @@ mod machine;
 mod models;
 mod peer;
 mod process;
+mod roofline;
 mod series;
 mod server;
 
@@ -44,5 +46,6 @@ pub use machine::machine_line;
 pub use models::{cache_dir, open_network};
 pub use peer::peer_python;
 pub use process::{Usage, own_cpu_secs, pin_to_core};
+pub use roofline::{Roof, RoofPoint, roofline_svg};
 pub use series::{Series, slope};
 pub use server::Server;

@@ -12,7 +12,7 @@ pub struct TextKernel {
 }
 
 /// All of them.
-pub const ALL: [TextKernel; 6] = [
+pub const ALL: [TextKernel; 9] = [
     TextKernel {
         folder: "crop",
         source: &crate::crop::SOURCE,
@@ -36,5 +36,17 @@ pub const ALL: [TextKernel; 6] = [
     TextKernel {
         folder: "action_units",
         source: &crate::action_units::SOURCE,
+    },
+    TextKernel {
+        folder: "exposure",
+        source: &crate::exposure::SOURCE,
+    },
+    TextKernel {
+        folder: "tensor",
+        source: &crate::tensor::SOURCE,
+    },
+    TextKernel {
+        folder: "correlate",
+        source: &crate::correlate::SOURCE,
     },
 ];

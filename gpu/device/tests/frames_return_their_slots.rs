@@ -1,7 +1,11 @@
 //! The life of a frame slot.
 
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use lsie_device::{
-    CpuDevice, Device, Frame, FrameError, FrameLayout, FrameMeta, FramePool, PixelFormat, PoolStats,
+    Buffer, CpuDevice, Device, DeviceError, DeviceInfo, Frame, FrameError, FrameLayout, FrameMeta,
+    FramePool, PixelFormat, PoolStats, Stream, Transfers,
 };
 
 #[expect(clippy::unwrap_used, reason = "set-up of a test")]
@@ -105,4 +109,61 @@ fn frames_cross_threads() {
         .unwrap();
     assert_eq!(other.join().unwrap(), 2);
     assert_eq!(pool.stats().in_use, 0);
+}
+
+/// The processor with no memory at its 4th and 8th allocation.
+struct Cramped {
+    inner: CpuDevice,
+    calls: AtomicUsize,
+}
+
+impl Device for Cramped {
+    fn info(&self) -> &DeviceInfo {
+        self.inner.info()
+    }
+
+    fn alloc(&self, bytes: usize, label: &str) -> Result<Buffer, DeviceError> {
+        if [3, 7].contains(&self.calls.fetch_add(1, Ordering::Relaxed)) {
+            return Err(DeviceError::OutOfMemory {
+                bytes,
+                label: label.to_owned(),
+            });
+        }
+        self.inner.alloc(bytes, label)
+    }
+
+    fn stream(&self, name: &str) -> Result<Stream, DeviceError> {
+        self.inner.stream(name)
+    }
+
+    fn transfers(&self) -> Transfers {
+        self.inner.transfers()
+    }
+
+    fn launches(&self) -> BTreeMap<&'static str, u64> {
+        self.inner.launches()
+    }
+
+    fn check(&self) -> Result<(), DeviceError> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_pool_takes_as_many_slots_as_there_is_room_for() {
+    let cramped = || Cramped {
+        inner: CpuDevice::new(),
+        calls: AtomicUsize::new(0),
+    };
+    // Eight fail at the fourth, four at the fourth, two are had.
+    let pool = FramePool::up_to(&cramped(), 8, 2, 64).unwrap();
+    assert_eq!(pool.stats().slots, 2);
+    assert_eq!(pool.bytes_per_slot(), 64);
+    let refused = FramePool::up_to(&cramped(), 8, 4, 64).map(|pool| pool.stats());
+    assert!(
+        matches!(refused, Err(DeviceError::OutOfMemory { bytes: 64, .. })),
+        "{refused:?}"
+    );
+    let roomy = FramePool::up_to(&CpuDevice::new(), 8, 2, 64).unwrap();
+    assert_eq!(roomy.stats().slots, 8);
 }

@@ -10,7 +10,8 @@
 //!
 //! One contract: the same samples give the same numbers, in one piece or in blocks, bit for bit on one build and machine.
 //! Samples are s16 / 32768, so every sum of products is exact in f64 and may be added in any order.
-//! Nothing here touches a device buffer: 30 s of sound are too little work to pay for a transfer.
+//! On the processor nothing here touches a device buffer. The pitch of a session on another device is correlated there
+//! ([`crate::correlate`]), and then equals this within that kernel's budget, not bit for bit.
 
 mod harmonicity;
 mod intensity;
@@ -31,7 +32,8 @@ pub use measure::{
 };
 pub use mel::{MEL_BANDS, MEL_STEP_SAMPLES, MelError, MelSpectrogram};
 pub use perturbation::{PulseWindow, jitter_local, mean_period_secs, shimmer_local};
-pub use pitch::{Form, Pitch, PitchError, PitchFrame, PitchNow, PitchStream};
+pub(crate) use pitch::FrameCorrelator;
+pub use pitch::{Form, Pitch, PitchError, PitchFrame, PitchNow, PitchStream, SharedCorrelator};
 pub use pulse::{Pulses, find_pulses};
 pub use resample::{OUTPUT_RATE_HZ, ResampleError, Resampler, s16_from_unit};
 

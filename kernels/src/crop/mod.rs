@@ -24,6 +24,7 @@ use lsie_device::{Buffer, ColorMatrix, ColorRange, ColorSpace, Frame, Stream};
 use crate::error::KernelError;
 use crate::launch::{check, output, runs_text};
 use crate::region::Region;
+pub(crate) use text::Picture;
 pub use text::SOURCE;
 
 /// Largest side of an output picture, pixels.
@@ -145,7 +146,7 @@ impl CropParams {
         3 * self.out_width as usize * self.out_height as usize
     }
 
-    fn check(&self) -> Result<(), KernelError> {
+    pub(crate) fn check(&self) -> Result<(), KernelError> {
         let numbers = self
             .frame_from_output
             .iter()
@@ -227,6 +228,30 @@ pub fn launch(
         check::<f32>(stream, out, total, "crop output")?;
         return text::launch(stream, frame, batch, out);
     }
+    run_batch_on_host(stream, frame, batch, total, out)?;
+    stream.launched(&SOURCE);
+    Ok(())
+}
+
+/// One crop on the `cpu` device, not counted: for the kernels that are a crop of a kind.
+pub(crate) fn run_on_host(
+    stream: &Stream,
+    frame: &Frame,
+    params: &CropParams,
+    out: &mut Buffer,
+) -> Result<(), KernelError> {
+    frame.buffer().check_stream(stream)?;
+    params.check()?;
+    run_batch_on_host(stream, frame, &[*params], params.out_len(), out)
+}
+
+fn run_batch_on_host(
+    stream: &Stream,
+    frame: &Frame,
+    batch: &[CropParams],
+    total: usize,
+    out: &mut Buffer,
+) -> Result<(), KernelError> {
     let picture = cpu::Picture::of(frame)?;
     let mut rest = output::<f32>(stream, out, total, "crop output")?;
     for params in batch {
@@ -236,6 +261,5 @@ pub fn launch(
         picture.crop(params, head);
         rest = tail;
     }
-    stream.launched(&SOURCE);
     Ok(())
 }

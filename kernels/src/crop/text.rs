@@ -21,7 +21,7 @@ const MAX_CROPS: usize = 256;
 /// The frame. 72 bytes, followed by the crops.
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
-struct Picture {
+pub(crate) struct Picture {
     width: u32,
     height: u32,
     is_yuv: u32,
@@ -95,7 +95,7 @@ pub(super) fn launch(
 }
 
 impl Picture {
-    fn of(frame: &Frame) -> Self {
+    pub(crate) fn of(frame: &Frame) -> Self {
         let to_rgb = YuvToRgb::new(frame.color());
         // Plane and first byte of each channel, and the bytes between its samples.
         let channels = match frame.format() {

@@ -21,7 +21,7 @@ use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use lsie_analysis::AnalysisError;
 use lsie_analysis::face::{FaceNetworks, FaceTracker, SessionPhase, SubjectRules};
 use lsie_analysis::voice::{VoiceSettings, VoiceStream};
-use lsie_device::{CpuDevice, Device, DeviceError, Frame};
+use lsie_device::{Device, DeviceError, Frame};
 use lsie_graph::{
     Edge, Emitter, Graph, Layer, LogHooks, NodeError, Packet, Payload, Run, Sink, Status, sink_fn,
 };
@@ -278,7 +278,7 @@ fn build(
             .edge(Edge::auto(ITEMS_WAITING));
     }
     if let Some(audio) = audio {
-        let voice = VoiceStream::open(models, &CpuDevice::new(), VoiceSettings::default());
+        let voice = VoiceStream::open(models, device, VoiceSettings::default());
         let layer = SoundLayer::new(voice, VoiceMeter::default())?;
         let chunks = graph.source("sound", audio).apply("voice", layer);
         chunks

@@ -16,10 +16,10 @@ use std::time::Duration;
 
 use lsie_analysis::AnalysisError;
 use lsie_analysis::face::{
-    FaceControl, FaceLayer, FaceNetworks, FaceTracker, SessionPhase, SubjectRules,
+    FaceControl, FaceLayer, FaceNetworks, FaceTracker, PictureHint, SessionPhase, SubjectRules,
 };
 use lsie_analysis::voice::{VoiceSettings, VoiceStream};
-use lsie_device::{CpuDevice, Device};
+use lsie_device::Device;
 use lsie_graph::{
     Edge, Either, Graph, LogHooks, NodeError, NodeStats, Packet, Run, Status, Stream, sink_fn,
 };
@@ -143,6 +143,11 @@ impl Playing {
     /// How a source outside this process is.
     pub(crate) fn health(&self) -> Option<SourceHealth> {
         self.input.health()
+    }
+
+    /// What is wrong with the picture, if anything.
+    pub(crate) fn picture_hint(&self) -> Option<PictureHint> {
+        self.face.picture_hint()
     }
 
     /// Stops the source and drains the graph; gives the final counters.
@@ -286,8 +291,7 @@ impl Parts<'_> {
         graph: &mut Graph,
         audio: AudioSource,
     ) -> Result<Stream<SoundChunk>, OpenError> {
-        // A network on the processor with samples that are on the host: another device would only add copies.
-        let voice = VoiceStream::open(self.models, &CpuDevice::new(), VoiceSettings::default());
+        let voice = VoiceStream::open(self.models, self.device, VoiceSettings::default());
         let layer = SoundLayer::new(voice, Arc::clone(self.voice))?;
         Ok(graph
             .source("sound", audio)

@@ -16,6 +16,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, TryRecvError, bounded};
+use lsie_analysis::face::PictureHint;
 use lsie_ingest::{MediaAnchor, Pace, SourceAddress, SourceHealth, host_time_ns};
 use lsie_schemas::link::{EngineCounters, StartSession};
 use lsie_schemas::observation::CalibrationState;
@@ -272,6 +273,14 @@ impl LiveRun {
     pub(crate) fn health(&self) -> Option<SourceHealth> {
         match &self.source {
             Source::Playing { playing, .. } => playing.health(),
+            Source::Opening(_) | Source::Waiting { .. } => None,
+        }
+    }
+
+    /// What is wrong with the picture of a source that plays.
+    pub(crate) fn picture_hint(&self) -> Option<PictureHint> {
+        match &self.source {
+            Source::Playing { playing, .. } => playing.picture_hint(),
             Source::Opening(_) | Source::Waiting { .. } => None,
         }
     }

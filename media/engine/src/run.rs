@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError};
+use lsie_analysis::face::PictureHint;
 use lsie_device::{CpuDevice, Device};
 use lsie_infer::{ModelState, ModelStore};
 use lsie_ingest::{PhoneSettings, SourceHealth, known_schemes};
@@ -300,7 +301,7 @@ impl Engine {
             counters.add(&session.counters());
         }
         counters.link_drops = self.outbox.dropped();
-        counters.device = work_of(self.chosen.device.as_ref());
+        *counters.device = work_of(self.chosen.device.as_ref());
         (counters.semantic_scores, counters.semantic_refused) = self.semantic.counts();
         let source_state = self.session.as_ref().map_or("closed", LiveRun::state);
         self.outbox.tick(EngineMessage::Heartbeat(EngineHeartbeat {
@@ -311,11 +312,10 @@ impl Engine {
             counters,
             observation_latency_ms: latency,
             source_state: Text::cut(source_state),
-            source: self
-                .session
-                .as_ref()
-                .and_then(LiveRun::health)
-                .map(|health| Box::new(report_of(&health))),
+            source: self.session.as_ref().and_then(|session| {
+                let report = report_of(session.health().as_ref(), session.picture_hint());
+                report.map(Box::new)
+            }),
         }));
         self.beats += 1;
     }
@@ -331,7 +331,30 @@ fn phone_settings(hello: &ServerHello) -> PhoneSettings {
     )
 }
 
-fn report_of(health: &SourceHealth) -> SourceReport {
+/// What the source says of itself, and what the picture says where the source is content; `None` when neither says anything.
+fn report_of(health: Option<&SourceHealth>, hint: Option<PictureHint>) -> Option<SourceReport> {
+    let mut report = health.map_or_else(
+        || SourceReport {
+            state: Text::cut("ok"),
+            detail: Text::cut("playing"),
+            hint: Text::cut(""),
+            clock: None,
+        },
+        said_by,
+    );
+    match hint {
+        None if health.is_none() => return None,
+        Some(hint) if report.state.as_str() == "ok" => {
+            report.state = Text::cut("degraded");
+            report.detail = Text::cut(&format!("{}, {}", report.detail.as_str(), hint.words()));
+            report.hint = Text::cut(hint.advice());
+        }
+        _ => {}
+    }
+    Some(report)
+}
+
+fn said_by(health: &SourceHealth) -> SourceReport {
     SourceReport {
         state: Text::cut(health.state.code()),
         detail: Text::cut(&health.detail),
@@ -343,5 +366,19 @@ fn report_of(health: &SourceHealth) -> SourceReport {
             uncertainty_ms: clock.uncertainty_ms,
             round_trip_ms: clock.round_trip_ms,
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_with_a_fault_makes_a_content_source_degraded() {
+        assert_eq!(report_of(None, None), None);
+        let report = report_of(None, Some(PictureHint::TooDark)).unwrap();
+        assert_eq!(report.state.as_str(), "degraded");
+        assert_eq!(report.detail.as_str(), "playing, the picture is too dark");
+        assert!(report.hint.as_str().contains("light"));
     }
 }

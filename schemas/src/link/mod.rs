@@ -246,7 +246,7 @@ pub struct EngineCounters {
     pub paced_lags: u64,
     /// What the compute device did since the engine opened it, whatever session it was for.
     #[serde(default)]
-    pub device: DeviceWork,
+    pub device: Box<DeviceWork>,
 }
 
 /// What a compute device did since it was opened. Counts only grow.

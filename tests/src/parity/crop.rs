@@ -44,17 +44,18 @@ pub(super) const CASES: &[Case] = &[
     },
 ];
 
-const FORMATS: [PixelFormat; 3] = [PixelFormat::Nv12, PixelFormat::I420, PixelFormat::Rgb8];
+pub(super) const FORMATS: [PixelFormat; 3] =
+    [PixelFormat::Nv12, PixelFormat::I420, PixelFormat::Rgb8];
 
 /// The same picture on the host, for the reference, and on the place.
-struct Pair {
-    host: Frame,
-    there: Frame,
+pub(super) struct Pair {
+    pub(super) host: Frame,
+    pub(super) there: Frame,
 }
 
 impl Pair {
     /// Planes with `padding` bytes before them and after each row, and a texture in them.
-    fn new(
+    pub(super) fn new(
         place: &Place,
         format: PixelFormat,
         size: [u32; 2],

@@ -5,12 +5,15 @@
 mod action_units;
 mod au12;
 mod budget;
+mod correlate;
 mod crop;
 mod detect;
+mod exposure;
 mod place;
 mod pose;
 mod project;
 mod recording;
+mod tensor;
 mod transfer;
 
 pub use budget::{Budget, CudaBudget};
@@ -37,6 +40,9 @@ pub fn cases() -> Vec<Case> {
         recording::CASES,
         pose::CASES,
         action_units::CASES,
+        exposure::CASES,
+        tensor::CASES,
+        correlate::CASES,
     ]
     .concat()
 }

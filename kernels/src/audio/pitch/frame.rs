@@ -62,36 +62,27 @@ impl CandidateTable {
     }
 }
 
-/// Buffers and plans for one frame at a time.
-pub(super) struct FrameAnalyser {
+/// Window and normalised autocorrelation of one frame at a time.
+pub(crate) struct FrameCorrelator {
     forward: Arc<dyn RealToComplex<f64>>,
     inverse: Arc<dyn ComplexToReal<f64>>,
     hann: Vec<f64>,
-    /// One over the window's own autocorrelation.
+    /// One over the window's own autocorrelation, from lag 0.
     hann_factors: Vec<f64>,
     time: Vec<f64>,
     spectrum: Vec<Complex<f64>>,
     scratch: Vec<Complex<f64>>,
-    correlation: Autocorrelation,
-    peaks: Vec<usize>,
-    refiner: Refiner,
 }
 
-impl fmt::Debug for FrameAnalyser {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FrameAnalyser").finish_non_exhaustive()
-    }
-}
-
-impl FrameAnalyser {
-    pub(super) fn new(form: Form) -> Self {
+impl FrameCorrelator {
+    pub(crate) fn new() -> Self {
         let mut planner = RealFftPlanner::<f64>::new();
         let (forward, inverse) = (planner.plan_fft_forward(FFT), planner.plan_fft_inverse(FFT));
         let scratch = forward.get_scratch_len().max(inverse.get_scratch_len());
         let hann = (1..=WINDOW)
             .map(|j| 0.5 - 0.5 * (2.0 * PI * j as f64 / (WINDOW + 1) as f64).cos())
             .collect();
-        let mut analyser = Self {
+        let mut correlator = Self {
             spectrum: forward.make_output_vec(),
             scratch: vec![Complex::default(); scratch],
             forward,
@@ -99,49 +90,47 @@ impl FrameAnalyser {
             hann,
             hann_factors: Vec::new(),
             time: vec![0.0; FFT],
-            correlation: Autocorrelation::new(),
-            peaks: Vec::with_capacity(RANGE),
-            refiner: Refiner::new(form),
         };
-        analyser.time[..WINDOW].copy_from_slice(&analyser.hann);
-        analyser.autocorrelate();
-        let energy = analyser.time[0];
-        analyser.hann_factors = analyser.time[..=RANGE].iter().map(|r| energy / r).collect();
-        analyser
+        correlator.time[..WINDOW].copy_from_slice(&correlator.hann);
+        correlator.autocorrelate();
+        let energy = correlator.time[0];
+        let own = correlator.time[..=RANGE].iter();
+        correlator.hann_factors = own.map(|r| energy / r).collect();
+        correlator
     }
 
-    /// Adds the frame whose centre lies right of sample `left` of the segment to the table.
-    pub(super) fn analyse(&mut self, samples: &[f64], left: usize, table: &mut CandidateTable) {
-        let local_peak = self.window_frame(samples, left).unwrap_or(0.0);
+    /// The window.
+    pub(crate) fn window(&self) -> &[f64] {
+        &self.hann
+    }
+
+    /// What each lag from 1 is multiplied by.
+    pub(crate) fn factors(&self) -> &[f64] {
+        self.hann_factors.get(1..).unwrap_or_default()
+    }
+
+    /// Correlates the frame whose window begins at sample `start` and tells its local peak; `None` when the samples do not
+    /// reach that far. Without a peak there are no lags.
+    pub(crate) fn correlate(&mut self, samples: &[f64], start: usize) -> Option<f64> {
+        let local_peak = self.window_frame(samples, start)?;
         if local_peak > 0.0 {
             self.autocorrelate();
-            let scale = 1.0 / self.time[0];
-            let scaled = self
-                .time
-                .iter()
-                .zip(&self.hann_factors)
-                .skip(1)
-                .map(|(ac, factor)| ac * scale * factor);
-            self.correlation.set(scaled);
-            self.find_peaks();
-            for lag in &self.peaks {
-                let (lag, value) = self.refiner.refine(&self.correlation, *lag);
-                let strength = if value > 1.0 { 1.0 / value } else { value };
-                table.candidates.push(Candidate {
-                    f0_hz: RATE_HZ / lag,
-                    strength,
-                });
-            }
         }
-        table.close_frame(local_peak);
+        Some(local_peak)
     }
 
-    /// Fills `time` with the windowed frame and tells its local peak; `None` when the segment does not reach that far.
-    fn window_frame(&mut self, samples: &[f64], left: usize) -> Option<f64> {
-        let right = left + 1;
-        let around = samples.get(right.checked_sub(PERIOD)?..=left + PERIOD)?;
+    /// Normalised autocorrelation from lag 1 of the frame that was correlated last.
+    pub(crate) fn lags(&self) -> impl Iterator<Item = f64> {
+        let scale = 1.0 / self.time.first().copied().unwrap_or(1.0);
+        let lags = self.time.iter().zip(&self.hann_factors).skip(1);
+        lags.map(move |(ac, factor)| ac * scale * factor)
+    }
+
+    /// Fills `time` with the windowed frame and tells its local peak.
+    fn window_frame(&mut self, samples: &[f64], start: usize) -> Option<f64> {
+        let frame = samples.get(start..start + WINDOW)?;
+        let around = frame.get(HALF - PERIOD..HALF + PERIOD)?;
         let mean = sum(around) / (2 * PERIOD) as f64;
-        let frame = samples.get(right.checked_sub(HALF)?..=left + HALF)?;
         let (windowed, padding) = self.time.split_at_mut(WINDOW);
         for ((out, x), h) in windowed.iter_mut().zip(frame).zip(&self.hann) {
             *out = (x - mean) * h;
@@ -168,6 +157,70 @@ impl FrameAnalyser {
             &mut self.scratch,
         );
         debug_assert!(forward.is_ok() && inverse.is_ok());
+    }
+}
+
+/// First sample of the window of the frame whose centre lies right of sample `left`; `None` before the segment.
+pub(super) fn window_start(left: usize) -> Option<usize> {
+    (left + 1).checked_sub(HALF)
+}
+
+/// Finds the candidates of one frame at a time.
+pub(super) struct FrameAnalyser {
+    correlator: FrameCorrelator,
+    correlation: Autocorrelation,
+    peaks: Vec<usize>,
+    refiner: Refiner,
+}
+
+impl fmt::Debug for FrameAnalyser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FrameAnalyser").finish_non_exhaustive()
+    }
+}
+
+impl FrameAnalyser {
+    pub(super) fn new(form: Form) -> Self {
+        Self {
+            correlator: FrameCorrelator::new(),
+            correlation: Autocorrelation::new(),
+            peaks: Vec::with_capacity(RANGE),
+            refiner: Refiner::new(form),
+        }
+    }
+
+    /// Adds the frame whose centre lies right of sample `left` of the segment to the table.
+    pub(super) fn analyse(&mut self, samples: &[f64], left: usize, table: &mut CandidateTable) {
+        let start = window_start(left);
+        let local_peak = start.and_then(|start| self.correlator.correlate(samples, start));
+        let local_peak = local_peak.unwrap_or(0.0);
+        if local_peak > 0.0 {
+            self.correlation.set(self.correlator.lags());
+            self.add_candidates(table);
+        }
+        table.close_frame(local_peak);
+    }
+
+    /// Adds a frame that a device has correlated: its local peak and the lags from 1.
+    pub(super) fn take(&mut self, row: &[f32], table: &mut CandidateTable) {
+        let (local_peak, lags) = row.split_first().map_or((0.0, row), |(p, l)| (*p, l));
+        if local_peak > 0.0 {
+            self.correlation.set(lags.iter().map(|lag| f64::from(*lag)));
+            self.add_candidates(table);
+        }
+        table.close_frame(f64::from(local_peak));
+    }
+
+    fn add_candidates(&mut self, table: &mut CandidateTable) {
+        self.find_peaks();
+        for lag in &self.peaks {
+            let (lag, value) = self.refiner.refine(&self.correlation, *lag);
+            let strength = if value > 1.0 { 1.0 / value } else { value };
+            table.candidates.push(Candidate {
+                f0_hz: RATE_HZ / lag,
+                strength,
+            });
+        }
     }
 
     /// Lags of the local maxima above half the voicing threshold, ascending, at most [`KEPT`].

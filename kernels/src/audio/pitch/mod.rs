@@ -10,7 +10,8 @@ mod path;
 mod sinc;
 mod stream;
 
-pub use stream::{PitchNow, PitchStream};
+pub(crate) use frame::FrameCorrelator;
+pub use stream::{PitchNow, PitchStream, SharedCorrelator};
 
 use super::RATE_HZ;
 

@@ -1,10 +1,17 @@
 //! Pitch while the segment is still being recorded. The candidates of a frame need only its neighbourhood, so they are
 //! found as samples arrive; only silence (relative to the whole segment's peak) and the path wait for the end.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use super::super::unit_from_s16;
-use super::frame::{Candidate, CandidateTable, FrameAnalyser, HALF};
+use super::frame::{Candidate, CandidateTable, FrameAnalyser, HALF, window_start};
 use super::path::{best_path, intensity, local_value, unvoiced_strength};
 use super::{CEILING_HZ, Form, FrameGrid, Pitch, PitchError};
+use crate::correlate::{Correlator, ROW, WINDOW};
+use crate::error::KernelError;
+
+/// A device's side of the pitch, which the streams of one source use one after the other.
+pub type SharedCorrelator = Arc<Mutex<Correlator>>;
 
 /// What can be said about the newest frame before the segment ends. For display; the final path may differ.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -26,6 +33,10 @@ pub struct PitchStream {
     samples: Vec<f64>,
     peak: f64,
     table: CandidateTable,
+    correlator: Option<SharedCorrelator>,
+    fault: Option<KernelError>,
+    /// Frames that are complete and not analysed, by the sample left of their centre.
+    ready: Vec<usize>,
 }
 
 impl PitchStream {
@@ -39,7 +50,26 @@ impl PitchStream {
             samples: Vec::with_capacity(segment_samples),
             peak: 0.0,
             table: CandidateTable::default(),
+            correlator: None,
+            fault: None,
+            ready: Vec::new(),
         }
+    }
+
+    /// The same with frames correlated on a device, those that one push completes in one launch. Should the device fail, the
+    /// processor goes on ([`PitchStream::fault`]).
+    #[must_use]
+    pub fn on(segment_samples: usize, form: Form, correlator: Option<SharedCorrelator>) -> Self {
+        Self {
+            correlator,
+            ..Self::new(segment_samples, form)
+        }
+    }
+
+    /// Why frames are not correlated on the device any more.
+    #[must_use]
+    pub fn fault(&self) -> Option<&KernelError> {
+        self.fault.as_ref()
     }
 
     /// Takes the next samples and analyses every frame they complete; returns how many. Samples beyond the segment's
@@ -50,14 +80,60 @@ impl PitchStream {
         self.peak = fresh.iter().fold(self.peak, |peak, x| peak.max(x.abs()));
         self.samples.extend(fresh);
         let before = self.table.len();
-        while self.table.len() < self.grid.count {
-            let left = self.grid.sample_left_of(self.table.len());
+        self.ready.clear();
+        while before + self.ready.len() < self.grid.count {
+            let left = self.grid.sample_left_of(before + self.ready.len());
             if left + HALF >= self.samples.len() && self.samples.len() < self.segment_samples {
                 break;
             }
-            self.analyser.analyse(&self.samples, left, &mut self.table);
+            self.ready.push(left);
         }
+        self.analyse_ready();
         self.table.len() - before
+    }
+
+    fn analyse_ready(&mut self) {
+        let lefts = std::mem::take(&mut self.ready);
+        let mut rest = lefts.as_slice();
+        while let Some(left) = rest.first() {
+            let taken = self.analyse_on_device(rest);
+            if taken == 0 {
+                self.analyser.analyse(&self.samples, *left, &mut self.table);
+            }
+            rest = rest.get(taken.max(1)..).unwrap_or_default();
+        }
+        self.ready = lefts;
+    }
+
+    /// Analyses the first frames of `lefts` that make a batch; none when there is no device for them, or the segment ends within the
+    /// first one's window.
+    fn analyse_on_device(&mut self, lefts: &[usize]) -> usize {
+        let Some(shared) = &self.correlator else {
+            return 0;
+        };
+        let is_whole = |start: &usize| start + WINDOW <= self.samples.len();
+        let starts: Vec<usize> = lefts
+            .iter()
+            .map_while(|left| window_start(*left).filter(is_whole))
+            .collect();
+        let count = Correlator::batch_of(&starts);
+        let batch = starts.get(..count).unwrap_or_default();
+        // Buffers are whole after a panic elsewhere.
+        let mut correlator = shared.lock().unwrap_or_else(PoisonError::into_inner);
+        match correlator.run(&self.samples, batch) {
+            Ok(rows) => {
+                for row in rows.chunks_exact(ROW) {
+                    self.analyser.take(row, &mut self.table);
+                }
+                count
+            }
+            Err(error) => {
+                drop(correlator);
+                self.fault = Some(error);
+                self.correlator = None;
+                0
+            }
+        }
     }
 
     /// The newest complete frame; `None` before the first.

@@ -6,6 +6,7 @@ use lsie_device::Frame;
 use lsie_graph::{Emitter, Layer, NodeError, Packet};
 use lsie_schemas::observation::{CalibrationState, FaceObservation};
 
+use super::picture::PictureHint;
 use super::tracker::{FaceCounters, FaceTracker, SessionPhase};
 
 /// Steers a [`FaceLayer`] that runs in a graph, and shows what it does. A clone steers the same layer.
@@ -21,6 +22,7 @@ struct Shared {
     phase: SessionPhase,
     calibration: Option<CalibrationState>,
     counters: FaceCounters,
+    picture: Option<PictureHint>,
 }
 
 impl FaceControl {
@@ -42,6 +44,11 @@ impl FaceControl {
     /// What the layer has done up to its newest frame.
     pub fn counters(&self) -> FaceCounters {
         self.shared().counters
+    }
+
+    /// What is wrong with the picture, up to the newest frame.
+    pub fn picture_hint(&self) -> Option<PictureHint> {
+        self.shared().picture
     }
 
     fn shared(&self) -> MutexGuard<'_, Shared> {
@@ -89,7 +96,11 @@ impl Layer for FaceLayer {
             self.tracker.restore_calibration(state);
         }
         let observation = self.tracker.process(&packet.payload);
-        self.control.shared().counters = self.tracker.counters();
+        {
+            let mut shared = self.control.shared();
+            shared.counters = self.tracker.counters();
+            shared.picture = self.tracker.picture_hint();
+        }
         out.emit(packet.pts, observation);
         Ok(())
     }

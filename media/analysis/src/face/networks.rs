@@ -8,11 +8,13 @@ use lsie_kernels::crop::{self, Border, CropParams, Sampling, TensorOrder, ValueR
 use lsie_kernels::detect::{
     self, ANCHOR_COUNT, DetectParams, Detection, MAX_FACES, REGRESSORS_PER_ANCHOR,
 };
+use lsie_kernels::exposure::{self, Area, Exposure};
 use lsie_kernels::pose::{self, Pose};
 use lsie_kernels::project::{
     self, EYE_COUNT, IRIS_COUNT, LANDMARK_COUNT, LIP_COUNT, MESH_COUNT, MeshOutputs, MeshSubsets,
 };
 use lsie_kernels::region::Region;
+use lsie_kernels::tensor::{self, TensorParams};
 
 use crate::error::AnalysisError;
 
@@ -74,6 +76,7 @@ pub struct FaceNetworks {
     au12: Buffer,
     pose: Buffer,
     shape: Buffer,
+    exposure: Buffer,
     params: DetectParams,
 }
 
@@ -110,6 +113,7 @@ impl FaceNetworks {
             au12: device.alloc(size_of::<Au12>(), "au12")?,
             pose: device.alloc(size_of::<Pose>(), "pose")?,
             shape: device.alloc(size_of::<Shape>(), "shape")?,
+            exposure: device.alloc(size_of::<Exposure>(), "exposure")?,
             params: DetectParams::default(),
             stream,
         })
@@ -121,14 +125,8 @@ impl FaceNetworks {
         &mut self,
         frame: &Frame,
     ) -> Result<[Detection; MAX_FACES], AnalysisError> {
-        let region = Region::letterbox(frame.width(), frame.height());
-        self.detector.run(
-            &self.stream,
-            frame,
-            &region,
-            ValueRange::Symmetric,
-            Border::Black,
-        )?;
+        self.detector
+            .run_whole(&self.stream, frame, ValueRange::Symmetric)?;
         let [regressors, scores] = self.detector.named(DETECTOR, &DETECTOR_OUTPUTS)?;
         detect::launch(
             &self.stream,
@@ -138,6 +136,16 @@ impl FaceNetworks {
             &mut self.detections,
         )?;
         Ok(detect::read(&self.stream, &self.detections)?)
+    }
+
+    /// Light and sharpness of a part of a frame: 32 bytes to the host.
+    pub(super) fn exposure(
+        &mut self,
+        frame: &Frame,
+        area: &Area,
+    ) -> Result<Exposure, AnalysisError> {
+        exposure::launch(&self.stream, frame, area, &mut self.exposure)?;
+        Ok(exposure::read(&self.stream, &self.exposure)?)
     }
 
     /// Finds the landmarks of the face in a region. They lie in frame pixels in `landmarks` afterwards, on the host: the one copy
@@ -269,6 +277,30 @@ impl<const N: usize> Bound<N> {
         let params = CropParams::new(region, [side_px, side_px], range, border, self.order)
             .with_sampling(Sampling::Codes);
         crop::launch(stream, frame, &[params], &mut self.input)?;
+        self.infer(stream)
+    }
+
+    /// Puts the whole frame into the input, letterboxed, and runs the network.
+    fn run_whole(
+        &mut self,
+        stream: &Stream,
+        frame: &Frame,
+        range: ValueRange,
+    ) -> Result<(), AnalysisError> {
+        if self.order == TensorOrder::Nhwc {
+            let region = Region::letterbox(frame.width(), frame.height());
+            return self.run(stream, frame, &region, range, Border::Black);
+        }
+        let params = TensorParams {
+            side_px: self.side_px,
+            range,
+            sampling: Sampling::Codes,
+        };
+        tensor::launch(stream, frame, &params, &mut self.input)?;
+        self.infer(stream)
+    }
+
+    fn infer(&mut self, stream: &Stream) -> Result<(), AnalysisError> {
         let mut outputs = self.outputs.each_mut();
         let outputs = outputs.get_mut(..self.written).unwrap_or_default();
         self.network.run(stream, &[&self.input], outputs)?;

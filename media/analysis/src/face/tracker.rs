@@ -3,6 +3,7 @@
 use lsie_device::Frame;
 use lsie_kernels::au12::Absent;
 use lsie_kernels::detect::MAX_FACES;
+use lsie_kernels::exposure::range_of;
 use lsie_kernels::project::LANDMARK_COUNT;
 use lsie_kernels::region::Region;
 use lsie_schemas::contract::VisualStatus;
@@ -14,6 +15,7 @@ use super::action_units::{ActionUnits, UnitAbsent};
 use super::baselines::Baselines;
 use super::calibration::CalibrationRule;
 use super::networks::{FaceNetworks, MeshReading};
+use super::picture::{PictureHint, PictureMeter, area_of};
 use super::region::{box_of, region_from_detection, region_from_landmarks};
 use super::subject::{Candidate, FaceBox, Loss, Plan, Subject, SubjectRules};
 use crate::error::AnalysisError;
@@ -78,6 +80,7 @@ pub struct FaceTracker {
     subject: Subject,
     baselines: Baselines,
     newest_units: ActionUnits,
+    picture: PictureMeter,
     phase: SessionPhase,
     counters: FaceCounters,
     /// Faces at the last run of the detector.
@@ -96,6 +99,7 @@ impl FaceTracker {
             subject: Subject::new(rules),
             baselines: Baselines::default(),
             newest_units: ActionUnits::absent(UnitAbsent::Face(NullReason::NoFace)),
+            picture: PictureMeter::default(),
             phase: SessionPhase::NoSession,
             counters: FaceCounters::default(),
             faces: 0,
@@ -140,6 +144,11 @@ impl FaceTracker {
         self.is_measured.then_some(&self.landmarks)
     }
 
+    /// What is wrong with the picture, if anything.
+    pub fn picture_hint(&self) -> Option<PictureHint> {
+        self.picture.hint()
+    }
+
     /// The action units of the newest frame.
     pub fn action_units(&self) -> &ActionUnits {
         &self.newest_units
@@ -156,6 +165,7 @@ impl FaceTracker {
         if self.is_measured && self.baselines.follow(self.subject.number()) {
             self.counters.takeovers += 1;
         }
+        self.look_at_picture(frame, sighting.as_ref().ok());
         let ratio = match &sighting {
             Ok(sighting) => sighting.reading.ratio.map(f64::from).map_err(null_reason),
             Err(reason) => Err(*reason),
@@ -182,6 +192,24 @@ impl FaceTracker {
             face,
             calibration: self.baselines.calibrator().state(),
             score,
+        }
+    }
+
+    /// Measures light and sharpness twice a second of media time.
+    fn look_at_picture(&mut self, frame: &Frame, sighting: Option<&Sighting>) {
+        if !self.picture.is_due(frame.pts_ns()) {
+            return;
+        }
+        let area = area_of(frame, sighting.map(|sighting| &sighting.face));
+        match self.networks.exposure(frame, &area) {
+            Ok(exposure) => {
+                self.picture
+                    .take(frame.pts_ns(), &area, &exposure, range_of(frame));
+            }
+            Err(error) => {
+                self.counters.failures += 1;
+                tracing::debug!(seq = frame.seq(), %error, "the picture's light was not measured");
+            }
         }
     }
 

@@ -3,7 +3,11 @@
 //! One [`PitchStream`] runs per window of the session's grid. Missing samples are zeros, as in the ring of samples, so the
 //! track of a window equals the analysis of its samples in one piece, bit for bit.
 
-use lsie_kernels::audio::{Form, Pitch, PitchStream};
+use std::sync::{Arc, Mutex};
+
+use lsie_device::{Device, DeviceKind};
+use lsie_kernels::audio::{Form, Pitch, PitchStream, SharedCorrelator};
+use lsie_kernels::correlate::Correlator;
 use lsie_schemas::link::PitchSummary;
 use lsie_schemas::window::SEGMENT_SECS;
 
@@ -30,9 +34,25 @@ pub(super) struct PitchWindows {
     current: Option<(i64, PitchStream)>,
     /// Position behind the newest sample, from media time zero.
     next: i64,
+    /// Where frames are correlated; on the processor without it.
+    correlator: Option<SharedCorrelator>,
 }
 
 impl PitchWindows {
+    /// Correlates frames on this device, or says in the log why the processor does it.
+    pub(super) fn on(device: &dyn Device) -> Self {
+        let mut windows = PitchWindows::default();
+        if device.info().kind != DeviceKind::Cpu {
+            match Correlator::new(device) {
+                Ok(correlator) => windows.correlator = Some(Arc::new(Mutex::new(correlator))),
+                Err(error) => {
+                    tracing::warn!(%error, "pitch is measured on the processor");
+                }
+            }
+        }
+        windows
+    }
+
     /// Takes samples of which the first stands at `pts_ns`; reports every window they complete. What earlier samples cover
     /// is ignored.
     pub(super) fn push(
@@ -91,6 +111,11 @@ impl PitchWindows {
         };
         let taken = samples.len().min(stream.missing_samples());
         stream.push(samples.get(..taken).unwrap_or_default());
+        if let Some(error) = stream.fault()
+            && self.correlator.take().is_some()
+        {
+            tracing::warn!(%error, "pitch is measured on the processor from now on");
+        }
         self.next = self.next.saturating_add(span(taken));
         if stream.missing_samples() == 0 {
             let window = *window;
@@ -111,7 +136,8 @@ impl PitchWindows {
 
     fn begin(&mut self, window: i64) {
         self.next = window.saturating_mul(WINDOW_SAMPLES);
-        let stream = PitchStream::new(WINDOW_SAMPLES as usize, Form::Fast);
+        let correlator = self.correlator.clone();
+        let stream = PitchStream::on(WINDOW_SAMPLES as usize, Form::Fast, correlator);
         self.current = Some((window, stream));
     }
 }

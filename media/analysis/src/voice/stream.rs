@@ -1,6 +1,6 @@
 //! One stream of samples in, observations on media time out.
 
-use lsie_device::Device;
+use lsie_device::{CpuDevice, Device};
 use lsie_infer::{ModelStore, Network};
 use lsie_schemas::observation::VoiceObservation;
 
@@ -61,9 +61,11 @@ pub struct VoiceStream {
 }
 
 impl VoiceStream {
-    /// Opens the network of the model cache on `device`. Never fails: without a network there is only the level.
+    /// Opens the network of the model cache; pitch is correlated on `device`. Never fails: without a network there is only the
+    /// level and the pitch. The network stays on the processor, where its samples are.
     pub fn open(store: &ModelStore, device: &dyn Device, settings: VoiceSettings) -> Self {
-        Self::new(Silero::open(store, device), settings)
+        let silero = Silero::open(store, &CpuDevice::new());
+        Self::new(silero, settings, PitchWindows::on(device))
     }
 
     /// Uses a network that is loaded already: (1×576 samples, 2×1×128 state) → (1×1 probability, 2×1×128 state).
@@ -72,19 +74,25 @@ impl VoiceStream {
         device: &dyn Device,
         settings: VoiceSettings,
     ) -> Self {
-        Self::new(Silero::with_network(network, device), settings)
+        let silero = Silero::with_network(network, device);
+        Self::new(silero, settings, PitchWindows::on(device))
     }
 
     /// Measures the level only, and says why.
     pub fn without_network(reason: VoiceUnavailable) -> Self {
-        Self::new(Err(reason), VoiceSettings::default())
+        let settings = VoiceSettings::default();
+        Self::new(Err(reason), settings, PitchWindows::default())
     }
 
-    fn new(silero: Result<Silero, VoiceUnavailable>, settings: VoiceSettings) -> Self {
+    fn new(
+        silero: Result<Silero, VoiceUnavailable>,
+        settings: VoiceSettings,
+        pitch: PitchWindows,
+    ) -> Self {
         VoiceStream {
             silero,
             hysteresis: Hysteresis::new(settings),
-            pitch: PitchWindows::default(),
+            pitch,
             chunk: [0.0; VOICE_CHUNK_SAMPLES],
             filled: 0,
             next_pts_ns: None,

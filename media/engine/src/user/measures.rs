@@ -6,7 +6,6 @@ use lsie_analysis::face::{
     FaceControl, FaceLayer, FaceNetworks, FaceTracker, SessionPhase, SubjectRules,
 };
 use lsie_analysis::voice::{VoiceSettings, VoiceStream};
-use lsie_device::CpuDevice;
 use lsie_graph::pipeline::{Gives, MakeError, NodeKind, Takes};
 use lsie_infer::{ModelStore, Network};
 
@@ -71,7 +70,7 @@ pub(super) fn voice(context: &PipelineContext) -> NodeKind {
     })
     .make(move |maker| {
         let models = makes.models().map_err(unavailable)?;
-        let stream = VoiceStream::open(&models, &CpuDevice::new(), VoiceSettings::default());
+        let stream = VoiceStream::open(&models, makes.device.as_ref(), VoiceSettings::default());
         let layer = SoundLayer::new(stream, Arc::default()).map_err(MakeError::failed)?;
         maker.layer(&VOICE, layer)
     })

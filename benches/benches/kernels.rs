@@ -1,0 +1,224 @@
+//! What does each kernel reach on each device, beside its reference and beside what a copy reaches there?
+//!
+//! `--device cpu|wgpu:N|cuda:N` measures one device, else every one that is found; `--rounds N` changes the number of calls; `--svg
+//! FILE` writes the roofline. Bytes are those that a kernel must move once, whatever a cache saves it; operations are counted by hand
+//! from its formula, good to a third.
+
+mod rig;
+
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, ensure};
+use lsie_benches::{Call, Roof, RoofPoint, Series, roofline_svg, run};
+use lsie_device::{
+    Argument, Device, DeviceKind, DeviceReport, KernelSource, Launch, Stream, open_nth, probe,
+};
+use lsie_schemas::device::DeviceChoice;
+
+use rig::{Kernel, Rig};
+
+/// Bytes of each buffer of the copy that says what a device can move.
+const COPY_BYTES: usize = 64 << 20;
+/// Groups of the copy: 256 threads of 16 bytes each.
+const COPY_GROUPS: u32 = (COPY_BYTES / (256 * 16)) as u32;
+
+/// The copy.
+static COPY: KernelSource = KernelSource {
+    name: "copy_words",
+    group: [256, 1, 1],
+    arguments: 2,
+    wgsl: "struct Params { count: u32, a: u32, b: u32, c: u32 }
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> source: array<vec4<u32>>;
+@group(0) @binding(2) var<storage, read_write> sink: array<vec4<u32>>;
+@compute @workgroup_size(256, 1, 1)
+fn copy_words(@builtin(global_invocation_id) at: vec3<u32>) {
+    if at.x < params.count { sink[at.x] = source[at.x]; }
+}",
+    cuda: "struct Params { unsigned count, a, b, c; };
+extern \"C\" __global__ void __launch_bounds__(256)
+copy_words(const Params params, const uint4* __restrict__ source, uint4* __restrict__ sink) {
+    unsigned at = blockIdx.x * blockDim.x + threadIdx.x;
+    if (at < params.count) { sink[at] = source[at]; }
+}",
+};
+
+const HEAD: &str = "| kernel | version | device us | with wait us | host us | GB/s | share of copy | Gop/s |\n\
+                    |---|---|---|---|---|---|---|---|";
+
+fn main() -> ExitCode {
+    run("kernels", &["device", "rounds", "svg"], measure)
+}
+
+/// What one call of a kernel costs, microseconds.
+struct Cost {
+    /// By the device's own clock; the host's where there is none.
+    device: f64,
+    /// From the call until it is done.
+    waited: f64,
+    /// Until the launcher returns; nothing where it does the work itself.
+    host: Option<f64>,
+}
+
+fn measure(call: &Call) -> Result<()> {
+    let rounds = call.number("rounds", call.count(200_usize, 1))?.max(1);
+    let mut roofs = Vec::new();
+    for (kind, index) in wanted(call)? {
+        let device = open_nth(kind, index)?;
+        let info = device.info().clone();
+        let stream = device.stream("bench")?;
+        let copy = copy_rate(device.as_ref(), &stream, call.count(20, 1))?;
+        call.say(format_args!(
+            "\ndevice   {kind}:{index} {} {}{}; a copy of {} MiB moves {copy:.1} GB/s read and written; median of {rounds}\n\n{HEAD}",
+            info.name,
+            info.driver,
+            if info.is_software {
+                " (this processor computes it)"
+            } else {
+                ""
+            },
+            COPY_BYTES >> 20,
+        ));
+        let mut rig = Rig::new(device.as_ref(), stream)?;
+        let mut points = Vec::new();
+        for kernel in Kernel::ALL {
+            if kind == DeviceKind::Cpu {
+                let cost = reference_cost(&mut rig, kernel, rounds)?;
+                row(call, kernel, "reference", &cost, copy);
+            }
+            let cost = cost(&mut rig, kernel, rounds)?;
+            let version = match kind {
+                DeviceKind::Cpu => "cpu",
+                DeviceKind::Wgpu => "wgsl",
+                DeviceKind::Cuda => "cuda",
+            };
+            row(call, kernel, version, &cost, copy);
+            points.push(RoofPoint {
+                name: kernel.name().to_owned(),
+                operations_per_byte: kernel.operations() / kernel.bytes(),
+                giga_operations_per_sec: kernel.operations() / 1e3 / cost.device,
+            });
+        }
+        roofs.push(Roof {
+            device: format!("{kind}:{index} {}", info.name),
+            copy_gigabytes_per_sec: copy,
+            points,
+        });
+    }
+    if let Some(path) = call.text("svg") {
+        std::fs::write(path, roofline_svg(&roofs)).with_context(|| path.to_owned())?;
+        call.say(format_args!("\nroofline {path}"));
+    }
+    Ok(())
+}
+
+/// The device that was named, or all that there are.
+fn wanted(call: &Call) -> Result<Vec<(DeviceKind, usize)>> {
+    if let Some(text) = call.text("device") {
+        return Ok(vec![match text.parse()? {
+            DeviceChoice::Auto | DeviceChoice::Cpu => (DeviceKind::Cpu, 0),
+            DeviceChoice::Wgpu(number) => (DeviceKind::Wgpu, usize::from(number)),
+            DeviceChoice::Cuda(number) => (DeviceKind::Cuda, usize::from(number)),
+        }]);
+    }
+    let mut found = Vec::new();
+    for report in probe() {
+        match report {
+            DeviceReport::Found(info) => found.push((info.kind, info.index)),
+            DeviceReport::Unavailable { kind, reason, .. } => {
+                call.say(format_args!("NOT RUN on {kind}: {reason}"));
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn row(call: &Call, kernel: Kernel, version: &str, cost: &Cost, copy: f64) {
+    let rate = kernel.bytes() / 1e3 / cost.device;
+    let host = cost
+        .host
+        .map_or_else(|| "-".to_owned(), |host| format!("{host:.1}"));
+    call.say(format_args!(
+        "| {} | {version} | {:.1} | {:.1} | {host} | {rate:.2} | {:.0} % | {:.2} |",
+        kernel.name(),
+        cost.device,
+        cost.waited,
+        100.0 * rate / copy,
+        kernel.operations() / 1e3 / cost.device,
+    ));
+}
+
+fn cost(rig: &mut Rig, kernel: Kernel, rounds: usize) -> Result<Cost> {
+    let stream = rig.stream().clone();
+    let (mut device, mut waited, mut host) = (series(), series(), series());
+    // The first calls compile and touch.
+    for round in 0..rounds + 3 {
+        stream.synchronize()?;
+        let begin = Instant::now();
+        rig.launch(kernel)?;
+        let returned = begin.elapsed().as_secs_f64() * 1e6;
+        stream.synchronize()?;
+        let done = begin.elapsed().as_secs_f64() * 1e6;
+        let own = stream.last_launch_ns()?.map(|ns| ns as f64 / 1e3);
+        if round >= 3 {
+            host.push(returned);
+            waited.push(done);
+            device.push(own.unwrap_or(done));
+        }
+    }
+    let runs_text = stream.kind() != DeviceKind::Cpu;
+    Ok(Cost {
+        device: device.median(),
+        waited: waited.median(),
+        host: runs_text.then(|| host.median()),
+    })
+}
+
+fn reference_cost(rig: &mut Rig, kernel: Kernel, rounds: usize) -> Result<Cost> {
+    let mut times = series();
+    for _ in 0..rounds.div_ceil(20) + 1 {
+        let begin = Instant::now();
+        rig.reference(kernel)?;
+        times.push(begin.elapsed().as_secs_f64() * 1e6);
+    }
+    Ok(Cost {
+        device: times.median(),
+        waited: times.median(),
+        host: None,
+    })
+}
+
+fn series() -> Series {
+    Series::new("us")
+}
+
+/// GB/s of a copy, bytes read and bytes written counted; the best of some.
+fn copy_rate(device: &dyn Device, stream: &Stream, runs: usize) -> Result<f64> {
+    let mut from = device.alloc(COPY_BYTES, "copy from")?;
+    let mut to = device.alloc(COPY_BYTES, "copy to")?;
+    let mut best: f64 = 0.0;
+    for _ in 0..runs + 1 {
+        stream.synchronize()?;
+        let begin = Instant::now();
+        let own_ns = if stream.kind() == DeviceKind::Cpu {
+            let (from, to) = (from.host_mut::<u8>(), to.host_mut::<u8>());
+            let (from, to) = from.zip(to).context("no host memory")?;
+            to.copy_from_slice(std::hint::black_box(from));
+            None
+        } else {
+            stream.launch(&Launch {
+                source: &COPY,
+                groups: [COPY_GROUPS, 1, 1],
+                params: bytemuck::bytes_of(&[COPY_GROUPS * 256, 0, 0, 0]),
+                arguments: &[Argument::Input(&from), Argument::Output(&mut to)],
+            })?;
+            stream.synchronize()?;
+            stream.last_launch_ns()?
+        };
+        let secs = own_ns.map_or(begin.elapsed().as_secs_f64(), |ns| ns as f64 / 1e9);
+        best = best.max(2.0 * COPY_BYTES as f64 / 1e9 / secs);
+    }
+    ensure!(best.is_finite() && best > 0.0, "the copy took no time");
+    Ok(best)
+}
