@@ -25,7 +25,7 @@ pub(crate) fn pipeline(
     out: &mut Output<'_>,
 ) -> Result<ExitCode> {
     let cache_dir = settings::cache_dir(&config.engine.cache_dir)?;
-    let context = PipelineContext::new(cache_dir, std::io::stdout());
+    let context = PipelineContext::new(cache_dir, std::io::stdout()).with_phones(&config.device);
     let registry = node_registry(&context);
     match command {
         Pipeline::Nodes { name } => nodes(&registry, name.as_deref(), out),
