@@ -410,7 +410,7 @@ pub(crate) enum Device {
 pub(crate) struct FetchServerArgs {
     /// Release to fetch; default: the newest that this program knows.
     #[arg(long, value_name = "VERSION", conflicts_with = "manifest")]
-    pub(crate) version: Option<ServerVersion>,
+    pub(crate) release: Option<ServerVersion>,
     /// Manifest to use in place of the built-in one (TOML).
     #[arg(long, value_name = "FILE")]
     pub(crate) manifest: Option<PathBuf>,

@@ -1,6 +1,6 @@
 //! Cameras, microphones and network senders: stand-ins for devices, GStreamer's own senders for the network.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::UdpSocket;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -163,7 +163,7 @@ fn rtsp_server(port: u16) -> Option<(Sender, u16)> {
         return Some((sender, port));
     }
     let words = "SKIPPED: GStreamer's RTSP server is not installed (Debian: python3-gi gir1.2-gst-rtsp-server-1.0), rtsp: was not tried";
-    eprintln!("{words}");
+    let _ = writeln!(std::io::stderr(), "{words}");
     None
 }
 

@@ -106,7 +106,7 @@ pub(crate) fn fetch_server(
 ) -> Result<ExitCode> {
     let pinned = match &args.manifest {
         Some(path) => read_manifest(path)?,
-        None => released(args.version)?,
+        None => released(args.release)?,
     };
     let version: ServerVersion = pinned.version.parse().context("the version")?;
     version.dialect().context("the version")?;

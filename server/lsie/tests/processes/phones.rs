@@ -1,6 +1,7 @@
 //! The whole program with a simulated phone below the genuine adb server.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
@@ -26,7 +27,8 @@ impl Bench {
     fn new(name: &str, change: impl FnOnce(&mut PhoneSettings)) -> Option<Self> {
         let adb = match AdbServer::start(name) {
             Err(SimulatorError::NoAdb) => {
-                eprintln!("SKIPPED: adb is not installed, the genuine server was not tried");
+                let words = "SKIPPED: adb is not installed, the genuine server was not tried";
+                let _ = writeln!(std::io::stderr(), "{words}");
                 return None;
             }
             started => started.unwrap(),

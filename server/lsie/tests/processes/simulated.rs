@@ -15,7 +15,8 @@ use crate::server::{Place, lsie};
 fn adb(name: &str) -> Option<AdbServer> {
     match AdbServer::start(name) {
         Err(SimulatorError::NoAdb) => {
-            eprintln!("SKIPPED: adb is not installed, the genuine server was not tried");
+            let words = "SKIPPED: adb is not installed, the genuine server was not tried";
+            let _ = writeln!(std::io::stderr(), "{words}");
             None
         }
         started => Some(started.unwrap()),
