@@ -13,6 +13,7 @@
 //! cargo bench -p lsie-benches --bench slow_node                         drops, age, memory of an overloaded node
 //! cargo bench -p lsie-benches --bench face_peer                         frames per core-second against MediaPipe, same clip, same core
 //! cargo bench -p lsie-benches --bench acoustic_peer                     pitch to HNR against Praat and openSMILE, and agreement
+//! cargo bench -p lsie-benches --bench phone_path                        ms from a phone's capture to here, and back after a pulled cable
 //! cargo bench -p lsie-benches --bench math_core                         us per geometry, reward, draw, propensity
 //! ```
 //!

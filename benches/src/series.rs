@@ -39,6 +39,11 @@ impl Series {
         self.values_ms.push(ms);
     }
 
+    /// What was measured.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The runs in the order they came, milliseconds.
     pub fn values_ms(&self) -> &[f64] {
         &self.values_ms
@@ -62,6 +67,11 @@ impl Series {
     /// 95th percentile by nearest rank, milliseconds; NaN when empty.
     pub fn p95(&self) -> f64 {
         self.quantile(0.95)
+    }
+
+    /// 99th percentile by nearest rank, milliseconds; NaN when empty.
+    pub fn p99(&self) -> f64 {
+        self.quantile(0.99)
     }
 
     /// Smallest, milliseconds, what the stage takes when nothing disturbs it; NaN when empty.

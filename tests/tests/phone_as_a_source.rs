@@ -9,7 +9,7 @@ use lsie_ingest::{
     AudioSource, IngestEvent, InputHandle, OpenSettings, PcmBlock, Pull, SourceHealth, SourceState,
     VideoSource, host_time_ns, open,
 };
-use lsie_tests::phone::{AdbServer, Exit, Phone, PhoneSettings, VideoFault};
+use lsie_tests::phone::{AdbServer, Exit, Phone, PhoneSettings, VideoFault, adb_server};
 
 const CEILING: Duration = Duration::from_secs(15);
 const SOON: Duration = Duration::from_millis(50);
@@ -29,7 +29,7 @@ impl Bench {
         query: &str,
         change: impl FnOnce(&mut PhoneSettings),
     ) -> Result<Option<Self>> {
-        let Some(server) = AdbServer::start(name)? else {
+        let Some(server) = adb_server(name)? else {
             return Ok(None);
         };
         let version = "4.1";

@@ -238,7 +238,7 @@ fn with_pace(address: SourceAddress, is_paced: bool) -> SourceAddress {
         SourceAddress::File { pace, .. }
         | SourceAddress::Test { pace, .. }
         | SourceAddress::Demo { pace, .. } => *pace = wanted,
-        SourceAddress::Phone(_) => {}
+        SourceAddress::Phone(_) | SourceAddress::Tethered(_) => {}
     }
     address
 }

@@ -7,6 +7,8 @@
 //!
 //! Runs on the thread behind the merge, so a window's acoustics never hold up the picture.
 
+mod clocks;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use lsie_analysis::voice::VoiceHistory;
@@ -14,7 +16,8 @@ use lsie_graph::Either;
 use lsie_kernels::audio::{MeasureSettings, measure_segment};
 use lsie_schemas::contract::{Au12Observation, VisualStatus};
 use lsie_schemas::link::{
-    Bounded, EngineMessage, GapNote, PlannedStimulus, SegmentKind, SegmentMessage, Text,
+    Bounded, EngineMessage, GapNote, PlannedStimulus, SegmentClock, SegmentKind, SegmentMessage,
+    Text,
 };
 use lsie_schemas::observation::{
     CalibrationState, FaceObservation, NullReason, VisualTick, VoiceObservation,
@@ -25,6 +28,7 @@ use lsie_segment::{
 };
 use uuid::Uuid;
 
+use self::clocks::ClockNotes;
 use crate::link::Outbox;
 use crate::sound::SoundChunk;
 
@@ -91,6 +95,7 @@ pub(crate) struct Assembler {
     lost_at_ns: Option<i64>,
     /// Where the clock stood when the loss was seen: items from before it were still under way.
     lost_seen_ns: i64,
+    clocks: ClockNotes,
     last_tick_ns: i64,
     last_voice: Option<VoiceObservation>,
     calibration: CalibrationState,
@@ -127,6 +132,7 @@ impl Assembler {
             host_offset_ns: None,
             lost_at_ns: None,
             lost_seen_ns: i64::MIN,
+            clocks: ClockNotes::default(),
             last_tick_ns: i64::MIN / 2,
             last_voice: None,
             calibration,
@@ -335,6 +341,12 @@ impl Assembler {
         self.lost_at_ns.is_some()
     }
 
+    /// How the source's own clock stands now, for the windows that hold this instant.
+    pub(crate) fn note_clock(&mut self, clock: SegmentClock, now_host_ns: u64) {
+        let pts_ns = self.live_position_ns(now_host_ns);
+        self.clocks.push(pts_ns, clock);
+    }
+
     /// A source that is there may rightly send nothing: its windows close by the clock, two seconds late.
     pub(crate) fn idle(&mut self, now_host_ns: u64) {
         if self.is_lost() {
@@ -507,6 +519,7 @@ impl Assembler {
                 silence_prefix_s: parts.pcm.as_ref().map_or(0.0, |cut| cut.silence_prefix_s),
                 gaps: Bounded::cut(notes.collect()).0,
                 baseline_ratio: self.calibration.baseline(),
+                clock: self.clocks.over(start_ns, end_ns),
             })));
     }
 

@@ -35,6 +35,8 @@ pub use lsie_analysis::semantic::SemanticScorers;
 pub use lsie_device::{DeviceError, DeviceReport, probe};
 /// What the demo presenter truly does, for `lsie check` and tests; the measurement never reads it.
 pub use lsie_ingest::truth;
+/// A media file as a phone would send it, for `lsie simulate-phone`.
+pub use lsie_ingest::{CLIP_FPS, EncodedClip, IngestError, encode_clip};
 pub use run::{EngineDevice, run, run_with};
 pub use semantic::semantic_scorers;
 pub use user::{PipelineContext, node_registry};

@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, TryRecvError, bounded};
 use lsie_analysis::face::PictureHint;
-use lsie_ingest::{MediaAnchor, Pace, SourceAddress, SourceHealth, host_time_ns};
-use lsie_schemas::link::{EngineCounters, StartSession};
+use lsie_ingest::{MediaAnchor, Pace, SourceAddress, SourceClock, SourceHealth, host_time_ns};
+use lsie_schemas::link::{ClockRung, EngineCounters, SegmentClock, StartSession};
 use lsie_schemas::observation::CalibrationState;
 use uuid::Uuid;
 
@@ -188,7 +188,12 @@ impl LiveRun {
             return;
         };
         match health {
-            Some(health) if health.is_connected => assembler.idle(host_time_ns()),
+            Some(health) if health.is_connected => {
+                if let Some(clock) = &health.clock {
+                    assembler.note_clock(clock_over(clock), host_time_ns());
+                }
+                assembler.idle(host_time_ns());
+            }
             Some(_) => assembler.lose(host_time_ns()),
             None => {}
         }
@@ -295,6 +300,16 @@ impl LiveRun {
         let counts = session.assembler.as_ref().map(Assembler::counts);
         (counters.segments, counters.time_rejects) = counts.unwrap_or_default();
         counters
+    }
+}
+
+/// A source's clock as its segments carry it.
+fn clock_over(clock: &SourceClock) -> SegmentClock {
+    SegmentClock {
+        state: ClockRung::of_word(clock.state),
+        offset_s: clock.offset_secs,
+        drift_ppm: clock.drift_ppm,
+        uncertainty_ms: clock.uncertainty_ms,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use lsie_analysis::face::PictureHint;
 use lsie_device::{CpuDevice, Device};
 use lsie_infer::{ModelState, ModelStore};
 use lsie_ingest::{PhoneSettings, SourceHealth, known_schemes};
+use lsie_schemas::config::DeviceConfig;
 use lsie_schemas::device::DeviceChoice;
 use lsie_schemas::link::{
     EngineCounters, EngineHeartbeat, EngineHello, EngineMessage, HEARTBEAT_MS, LINK_PROTOCOL,
@@ -95,7 +96,7 @@ fn serve(link: &Link, build_id: &str, device: EngineDevice) -> Result<(), Engine
         models,
         cache_dir,
         chosen,
-        phones: phone_settings(&hello),
+        phones: configured_phones(&hello.phones, Path::new(&hello.cache_dir)),
         session: None,
         past: EngineCounters::default(),
         beats: 0,
@@ -321,14 +322,17 @@ impl Engine {
     }
 }
 
-fn phone_settings(hello: &ServerHello) -> PhoneSettings {
-    let phones = &hello.phones;
-    PhoneSettings::configured(
+/// Where phones are reached; what is fetched lies in the cache folder.
+pub(crate) fn configured_phones(phones: &DeviceConfig, cache_dir: &Path) -> PhoneSettings {
+    let mut settings = PhoneSettings::configured(
         phones.adb_port,
         &phones.adb,
         &phones.scrcpy_server,
         &phones.scrcpy_version,
-    )
+    );
+    // Where `lsie device fetch-server` puts it.
+    settings.jar.data_dir = Some(cache_dir.join("scrcpy"));
+    settings
 }
 
 /// What the source says of itself, and what the picture says where the source is content; `None` when neither says anything.

@@ -138,7 +138,9 @@ impl Opening {
 const fn codec_of(address: &SourceAddress) -> &'static str {
     match address {
         SourceAddress::Demo { .. } | SourceAddress::Phone(_) => "h264",
-        SourceAddress::File { .. } | SourceAddress::Test { .. } => "raw",
+        SourceAddress::File { .. } | SourceAddress::Test { .. } | SourceAddress::Tethered(_) => {
+            "raw"
+        }
     }
 }
 

@@ -17,10 +17,12 @@ use lsie_device::{CpuDevice, Device, Frame};
 use lsie_graph::ItemKind;
 use lsie_graph::pipeline::{MakeError, Registry};
 use lsie_infer::{InferError, ModelStore};
-use lsie_ingest::PcmBlock;
+use lsie_ingest::{PcmBlock, PhoneSettings};
+use lsie_schemas::config::DeviceConfig;
 use lsie_schemas::observation::{FaceObservation, NullReason};
 use serde_json::{Value, json};
 
+use crate::run::configured_phones;
 use crate::sound::SoundChunk;
 
 /// Pictures.
@@ -37,6 +39,7 @@ static VOICE: ItemKind<SoundChunk> = ItemKind::new("voice", view_voice);
 pub struct PipelineContext {
     cache_dir: PathBuf,
     device: Arc<dyn Device>,
+    phones: PhoneSettings,
     print: Arc<Mutex<dyn Write + Send>>,
 }
 
@@ -46,6 +49,7 @@ impl PipelineContext {
         Self {
             cache_dir: cache_dir.into(),
             device: Arc::new(CpuDevice::new()),
+            phones: PhoneSettings::default(),
             print: Arc::new(Mutex::new(print)),
         }
     }
@@ -54,6 +58,13 @@ impl PipelineContext {
     #[must_use]
     pub fn on(self, device: Arc<dyn Device>) -> Self {
         Self { device, ..self }
+    }
+
+    /// Where phones are reached for inputs that are phones, as the configuration has it.
+    #[must_use]
+    pub fn with_phones(mut self, phones: &DeviceConfig) -> Self {
+        self.phones = configured_phones(phones, &self.cache_dir);
+        self
     }
 
     fn models(&self) -> Result<ModelStore, InferError> {

@@ -34,8 +34,11 @@ mod driver;
 mod error;
 mod inbox;
 mod media;
+pub mod recording;
 pub mod scrcpy;
 pub mod session;
+#[cfg(feature = "simulator")]
+pub mod simulator;
 
 pub use driver::{
     BoundedQueue, DeviceTracker, Handset, HandsetConfig, HandsetEvent, HandsetStatus,

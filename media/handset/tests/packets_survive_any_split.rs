@@ -137,7 +137,7 @@ fn dialect_a_has_its_flags_one_bit_higher() {
 fn in_dialect_a_the_parameter_sets_tell_a_rotation() {
     let portrait = std::fs::read(concat!(
         env!("CARGO_MANIFEST_DIR"),
-        "/../../tests/fixtures/handset/ball-180x320.h264"
+        "/assets/ball-180x320.h264"
     ))
     .unwrap();
     let mut bytes = head(Dialect::A);

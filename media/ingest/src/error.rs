@@ -70,6 +70,30 @@ pub enum IngestError {
         /// How long was waited, seconds.
         waited_secs: u64,
     },
+    /// A camera, a microphone or a network sender went away while it ran. A session opens it again by itself.
+    #[error("the source was lost: {reason}")]
+    Lost {
+        /// What was seen.
+        reason: String,
+    },
+    /// A camera, a microphone or a network sender cannot be opened.
+    #[error("the {scheme} source cannot be opened: {reason}")]
+    Unreachable {
+        /// Its scheme.
+        scheme: &'static str,
+        /// The element's words.
+        reason: String,
+    },
+    /// No device of this kind is attached, or none of this name.
+    #[error("no {kind} {}is attached{}", named(wanted.as_deref()), others(seen))]
+    NoDevice {
+        /// `camera` or `microphone`.
+        kind: &'static str,
+        /// The name that was asked for.
+        wanted: Option<String>,
+        /// Names of the devices that are attached, at most 16.
+        seen: Vec<String>,
+    },
     /// The demo's files cannot be made or read. Check the cache folder.
     #[error("demo cache {path}: {reason}")]
     Cache {
@@ -116,6 +140,9 @@ impl IngestError {
             IngestError::MissingElement { .. } | IngestError::Unusable(_) => "gstreamer_incomplete",
             IngestError::Pipeline { .. } => "source_failed",
             IngestError::Silent { .. } => "source_silent",
+            IngestError::Lost { .. } => "source_lost",
+            IngestError::Unreachable { .. } => "source_unreachable",
+            IngestError::NoDevice { .. } => "source_not_found",
             IngestError::Cache { .. } => "demo_cache_failed",
             IngestError::Device(_) => "device_refused",
             IngestError::Frame(_) => "frame_invalid",
@@ -143,6 +170,14 @@ impl IngestError {
             IngestError::Pipeline { .. } => {
                 "open the source again; a damaged file plays up to the damage".to_owned()
             }
+            IngestError::Lost { .. } => {
+                "check its cable, its network and that it still sends".to_owned()
+            }
+            IngestError::Unreachable { .. } => {
+                "check the address, that the source sends, and that no other program has it open"
+                    .to_owned()
+            }
+            IngestError::NoDevice { .. } => "plug it in, or name one that is attached".to_owned(),
             IngestError::Silent { .. } => "check that the source is sending".to_owned(),
             IngestError::Cache { path, .. } => {
                 format!("make {} writable and leave 50 MB free", path.display())
@@ -163,6 +198,18 @@ impl IngestError {
 impl From<HandsetError> for IngestError {
     fn from(error: HandsetError) -> Self {
         IngestError::Handset(Arc::new(error))
+    }
+}
+
+fn named(wanted: Option<&str>) -> String {
+    wanted.map_or_else(String::new, |name| format!("{name:?} "))
+}
+
+fn others(seen: &[String]) -> String {
+    if seen.is_empty() {
+        String::new()
+    } else {
+        format!("; attached: {}", seen.join(", "))
     }
 }
 

@@ -10,6 +10,7 @@ use crate::gst::core::PipelineCore;
 use crate::gst::file::open_file;
 use crate::gst::pattern::{Pattern, open_pattern};
 use crate::gst::sound::AudioSource;
+use crate::gst::tethered::open_tethered;
 use crate::gst::video::VideoSource;
 use crate::handset::{HandsetLink, open_phone};
 use crate::health::SourceHealth;
@@ -121,6 +122,7 @@ pub fn open_address(address: SourceAddress, settings: &OpenSettings) -> Result<I
             pace,
         } => crate::demo::open_demo(mask, pace, start_secs, address, settings),
         SourceAddress::Phone(phone) => open_phone(*phone, settings),
+        SourceAddress::Tethered(tethered) => open_tethered(*tethered, settings),
     }
 }
 

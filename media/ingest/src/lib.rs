@@ -1,4 +1,5 @@
-//! Sources of pictures and sound: files, a test pattern, the demo presenter, phones, and H.264 access units from elsewhere.
+//! Sources of pictures and sound: files, a test pattern, the demo presenter, phones, cameras, microphones, network senders,
+//! and H.264 access units from elsewhere.
 //!
 //! **The one contract.** [`open`] gives an [`Input`] with at most one [`VideoSource`] and one [`AudioSource`], each pulled
 //! with a timeout. A picture arrives as an 8-bit NV12 or I420 [`lsie_device::Frame`] with one copy per plane, sound as
@@ -7,7 +8,8 @@
 //! Faults are typed; damage that can be played through is counted and told as an [`IngestEvent`].
 //!
 //! **What it never does.** It never analyses, never converts pixels in silence (a conversion is an event and a counter),
-//! never lets one failing source stop another, and opens no network connection but that to the local adb server.
+//! never lets one failing source stop another, and opens no network connection but that to the local adb server and to the
+//! sender that an address names.
 //!
 //! ```
 //! use std::{sync::Arc, time::Duration};
@@ -48,12 +50,16 @@ pub mod truth {
 }
 
 pub use error::IngestError;
+pub use gst::clip::{CLIP_FPS, EncodedClip, MAX_CLIP_SECS, encode_clip};
 pub use gst::decoder::{AccessUnitDecoder, DecoderSettings, Pushed};
 pub use gst::sound::AudioSource;
 pub use gst::video::VideoSource;
 pub use health::{SourceClock, SourceHealth, SourceState};
 pub use input::{Input, InputHandle, InputInfo, PictureInfo, SoundInfo, open, open_address};
 pub use pull::{AccessUnit, PCM_RATE_HZ, PcmBlock, Pull, host_time_ns};
-pub use scheme::{Pace, PhoneAddress, SchemeHelp, SourceAddress, known_schemes};
-pub use settings::{MediaAnchor, OpenSettings, PhoneSettings, Progress, ProgressFn};
+pub use scheme::{
+    DeviceName, Pace, PhoneAddress, SchemeHelp, SourceAddress, TetheredAddress, TetheredPlace,
+    known_schemes,
+};
+pub use settings::{MediaAnchor, OpenSettings, PhoneSettings, Progress, ProgressFn, StandIns};
 pub use watch::{IngestCounters, IngestEvent, Watch};

@@ -6,6 +6,7 @@
 //! ```
 
 mod phone;
+mod tethered;
 
 use std::path::PathBuf;
 
@@ -14,6 +15,7 @@ use serde::Serialize;
 use crate::error::IngestError;
 
 pub use phone::PhoneAddress;
+pub use tethered::{DeviceName, TetheredAddress, TetheredPlace};
 
 /// Largest picture side that `test:` accepts, pixels.
 const MAX_TEST_SIDE_PX: u32 = 4096;
@@ -85,9 +87,11 @@ pub enum SourceAddress {
     },
     /// A tethered phone; always live.
     Phone(Box<PhoneAddress>),
+    /// A camera, a microphone or a network sender; always live.
+    Tethered(Box<TetheredAddress>),
 }
 
-const KNOWN: [SchemeHelp; 4] = [
+const KNOWN: [SchemeHelp; 8] = [
     SchemeHelp {
         scheme: "file",
         form: "file:///path or file:path ?pace=paced|fast &start=seconds",
@@ -108,6 +112,26 @@ const KNOWN: [SchemeHelp; 4] = [
         form: "android://device or android://SERIAL ?source=camera|display|none &audio=mic|playback|output|none &facing=front|back|external &size=1280x720 &fps=30",
         help: "a phone with USB debugging, through adb: its camera or screen, its microphone or what it plays",
     },
+    SchemeHelp {
+        scheme: "webcam",
+        form: "webcam: or webcam:NAME or webcam:/dev/video0 ?size=1280x720 &fps=30 &mic=default|NAME",
+        help: "a camera of this machine, raw or MJPEG; found again when it is plugged in again",
+    },
+    SchemeHelp {
+        scheme: "mic",
+        form: "mic: or mic:NAME",
+        help: "a microphone of this machine, without pictures",
+    },
+    SchemeHelp {
+        scheme: "rtsp",
+        form: "rtsp://HOST[:PORT]/PATH #latency=80 &transport=tcp|udp &credentials=FILE",
+        help: "a network camera; its password stands in a file, user:password",
+    },
+    SchemeHelp {
+        scheme: "srt",
+        form: "srt://HOST:PORT or srt://:PORT ?mode=caller|listener &latency=120 &streamid=NAME &passphrase=FILE",
+        help: "a sender of an MPEG transport stream, called or awaited",
+    },
 ];
 
 /// The schemes that exist in this build. Usable without GStreamer.
@@ -119,6 +143,9 @@ impl SourceAddress {
     /// Reads and checks an address. Opens nothing: the file may still be missing.
     pub fn parse(url: &str) -> Result<Self, IngestError> {
         let (scheme, rest) = split_scheme(url);
+        if let "webcam" | "mic" | "rtsp" | "srt" = scheme.as_str() {
+            return tethered::parse_tethered(url, &scheme, rest);
+        }
         let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
         let query = Query::parse(url, query)?;
         match scheme.as_str() {
@@ -139,7 +166,7 @@ impl SourceAddress {
             SourceAddress::File { pace, .. }
             | SourceAddress::Test { pace, .. }
             | SourceAddress::Demo { pace, .. } => *pace,
-            SourceAddress::Phone(_) => Pace::Live,
+            SourceAddress::Phone(_) | SourceAddress::Tethered(_) => Pace::Live,
         }
     }
 
@@ -150,6 +177,7 @@ impl SourceAddress {
             | SourceAddress::Test { start_secs, .. }
             | SourceAddress::Demo { start_secs, .. } => *start_secs,
             SourceAddress::Phone(phone) => phone.start_secs,
+            SourceAddress::Tethered(tethered) => tethered.start_secs,
         }
     }
 
@@ -166,6 +194,7 @@ impl SourceAddress {
             | SourceAddress::Test { start_secs, .. }
             | SourceAddress::Demo { start_secs, .. } => *start_secs = secs,
             SourceAddress::Phone(phone) => phone.start_secs = secs,
+            SourceAddress::Tethered(tethered) => tethered.start_secs = secs,
         }
         self
     }
@@ -415,7 +444,7 @@ mod tests {
 
     #[test]
     fn an_unknown_scheme_lists_what_exists() {
-        for url in ["rtsp://host/x", "nothing", "", "::", "a b:c"] {
+        for url in ["gopher://host/x", "nothing", "", "::", "a b:c"] {
             match SourceAddress::parse(url) {
                 Err(error @ IngestError::UnknownScheme { .. }) => {
                     assert!(error.hint().contains("file, test, demo"), "{error}");

@@ -77,6 +77,16 @@ impl Default for PhoneSettings {
     }
 }
 
+/// Elements in the place of devices, as `gst-launch-1.0` describes them: for tests, and for cameras that need a driver of
+/// their own. Never taken from an address.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StandIns {
+    /// In the place of every camera.
+    pub camera: Option<String>,
+    /// In the place of every microphone.
+    pub microphone: Option<String>,
+}
+
 /// How far a preparation is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
@@ -106,6 +116,8 @@ pub struct OpenSettings {
     pub wants_audio: bool,
     /// Where phones are reached.
     pub phones: PhoneSettings,
+    /// What stands in for cameras and microphones; by default nothing does.
+    pub stand_ins: StandIns,
     /// Told about slow preparations, on the opener's thread.
     pub progress: Option<ProgressFn>,
 }
@@ -122,6 +134,7 @@ impl OpenSettings {
             wants_video: true,
             wants_audio: true,
             phones: PhoneSettings::default(),
+            stand_ins: StandIns::default(),
             progress: None,
         }
     }
@@ -144,6 +157,7 @@ impl fmt::Debug for OpenSettings {
             .field("wants_video", &self.wants_video)
             .field("wants_audio", &self.wants_audio)
             .field("phones", &self.phones)
+            .field("stand_ins", &self.stand_ins)
             .finish_non_exhaustive()
     }
 }

@@ -8,6 +8,7 @@ mod health;
 mod intake;
 mod physiology;
 mod readout;
+mod segment;
 mod session;
 mod state;
 
@@ -17,5 +18,6 @@ pub use health::*;
 pub use intake::*;
 pub use physiology::*;
 pub use readout::*;
+pub use segment::*;
 pub use session::*;
 pub use state::*;

@@ -141,6 +141,9 @@ pub struct LiveReadback {
     pub stimulus_time_utc: Option<UtcMicros>,
     /// Newest encounters.
     pub encounters: Vec<EncounterV2>,
+    /// Newest segments, each with the source's clock over it.
+    #[serde(default)]
+    pub segments: Vec<super::SegmentV2>,
     /// Stretches without data.
     pub data_gaps: Vec<DataGap>,
 }

@@ -9,6 +9,7 @@
 //! ([`Text`], [`Bounded`]). A test walks its JSON schema and fails when that stops being true.
 
 mod bounded;
+mod clock;
 mod codec;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ use crate::semantic::{SemanticQuestion, SemanticScores};
 use crate::time::UtcMicros;
 
 pub use bounded::{Bounded, Text};
+pub use clock::{ClockRung, SegmentClock};
 pub use codec::{FrameDecoder, LinkError, encode_frame};
 
 /// Version of the message set; both ends must agree.
@@ -450,4 +452,7 @@ pub struct SegmentMessage {
     pub gaps: Bounded<GapNote, 64>,
     /// Baseline of the scores, for the record.
     pub baseline_ratio: Option<f64>,
+    /// How the source's clock stood over the window; `None` where it has no clock of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<SegmentClock>,
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use lsie_handset::scrcpy::ServerVersion;
+use lsie_handset::simulator::TimedFault;
 use lsie_schemas::device::DeviceChoice;
 use uuid::Uuid;
 
@@ -101,6 +102,8 @@ pub(crate) enum Command {
     /// Phones: what is attached, what is wrong, what to do about it.
     #[command(subcommand, arg_required_else_help = true)]
     Device(Device),
+    /// A phone that is none: plugged in below the real adb server, for trying out sessions, faults and recordings.
+    SimulatePhone(SimulatePhoneArgs),
     /// The media process as the server sees it.
     #[command(subcommand, arg_required_else_help = true)]
     EngineControl(EngineControl),
@@ -402,9 +405,111 @@ pub(crate) enum Device {
     List(DeviceArgs),
     /// What phones need: adb, its server, an accepted key, a scrcpy server.
     Doctor(DeviceArgs),
+    /// Write down what a phone sends, headers and timing, so that `lsie simulate-phone --recording` plays it back.
+    #[command(
+        after_help = "Without --with-media no picture and no sound is written: a recording holds packet headers, arrival times and a hash of each payload. With it, it holds all the phone sent; keep it as you would keep a video.\n\nExample:\n  lsie device record ./pixel-7 --seconds 30\n  lsie simulate-phone --recording ./pixel-7"
+    )]
+    Record(RecordArgs),
+    /// Download the scrcpy server (Apache-2.0) that runs on the phone, check its hash, and put it where it is looked for.
+    #[command(
+        after_help = "It comes from the releases of Genymobile/scrcpy by curl, so that proxies which you have set up keep working. Nothing is downloaded without this command.\n\nA manifest of your own, for a mirror:\n  version = \"4.1\"\n  url = \"https://mirror.example.org/scrcpy-server-v4.1\"\n  sha256 = \"64 hexadecimal digits\"\n  licence = \"Apache-2.0\""
+    )]
+    FetchServer(FetchServerArgs),
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct FetchServerArgs {
+    /// Release to fetch; default: the newest that this program knows.
+    #[arg(long, value_name = "VERSION", conflicts_with = "manifest")]
+    pub(crate) release: Option<ServerVersion>,
+    /// Manifest to use in place of the built-in one (TOML).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) manifest: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RecordArgs {
+    /// Folder to write; it must not hold a recording yet.
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// Phone by serial; default: the only one.
+    #[arg(long)]
+    pub(crate) serial: Option<String>,
+    /// Seconds of streaming to record, at most 3600.
+    #[arg(long, default_value_t = 10.0, value_name = "SECONDS")]
+    pub(crate) seconds: f64,
+    /// Write the pictures and the sound themselves as well.
+    #[arg(long)]
+    pub(crate) with_media: bool,
+    /// What is captured.
+    #[arg(long, value_enum, default_value_t = RecordPicture::Camera)]
+    pub(crate) source: RecordPicture,
+    #[command(flatten)]
+    pub(crate) place: DeviceArgs,
+}
+
+/// Which pictures of a phone.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum RecordPicture {
+    /// Its front camera and its microphone.
+    Camera,
+    /// Its screen and what it plays.
+    Display,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = simulate_help()
+)]
+pub(crate) struct SimulatePhoneArgs {
+    /// Media file that the phone shows and sounds, at real pace, looped; at most its first 10 minutes. Default: a small ball.
+    #[arg(value_name = "FILE", conflicts_with = "recording")]
+    pub(crate) file: Option<PathBuf>,
+    /// Recording of `lsie device record` to play once, byte for byte and at its own pace.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) recording: Option<PathBuf>,
+    /// Something that happens to the phone so many seconds after it was plugged in; may be repeated. The words stand below.
+    #[arg(long, value_name = "SECONDS:FAULT")]
+    pub(crate) fault: Vec<TimedFault>,
+    /// Version of the scrcpy server that the phone accepts; decides the wire dialect. A recording brings its own.
+    #[arg(long, default_value = "4.1", value_name = "VERSION")]
+    pub(crate) server_version: ServerVersion,
+    /// What the phone says it is.
+    #[arg(long, default_value = "LSIE Sim")]
+    pub(crate) model: String,
+    /// Rate of the phone's clock against ours, millionths.
+    #[arg(
+        long,
+        default_value_t = 80.0,
+        allow_negative_numbers = true,
+        value_name = "PPM"
+    )]
+    pub(crate) drift_ppm: f64,
+    /// Begin with a phone that has not accepted this computer's key.
+    #[arg(long)]
+    pub(crate) unauthorised: bool,
+    /// Let no clock responder run on it.
+    #[arg(long)]
+    pub(crate) no_responder: bool,
+    /// Unplug it and end after so many seconds; default: until Ctrl-C.
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) seconds: Option<f64>,
+    /// Port of the adb server below which it is plugged in; else `device.adb_port` of the configuration.
+    #[arg(long, env = "ANDROID_ADB_SERVER_PORT", value_name = "PORT")]
+    pub(crate) adb_port: Option<u16>,
+    /// adb program, which is run only when no server answers on the port.
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) adb: Option<PathBuf>,
+}
+
+fn simulate_help() -> String {
+    format!(
+        "Faults:\n{}\n\nExamples:\n  lsie simulate-phone talk.mp4\n  lsie simulate-phone talk.mp4 --fault 20:unplug --fault 25:replug --fault 40:stall=2000\n  lsie simulate-phone --recording ./pixel-7\n\nWhat it cannot show: a real encoder, real USB timing, camera policy, what vendors do. Record a phone for that: lsie device record --help",
+        crate::commands::fault_help()
+    )
+}
+
+#[derive(Debug, Default, Args)]
 pub(crate) struct DeviceArgs {
     /// Port of the adb server on this machine; else `device.adb_port` of the configuration.
     #[arg(long, env = "ANDROID_ADB_SERVER_PORT", value_name = "PORT")]

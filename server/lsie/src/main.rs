@@ -96,7 +96,8 @@ fn dispatch(cli: Cli) -> Result<ExitCode> {
         }
         Command::Config { example } => commands::config(&layered, out, example)?,
         Command::Doctor => commands::doctor(&config, out)?,
-        Command::Device(command) => commands::device(command, &config.device, out)?,
+        Command::Device(command) => return commands::device(command, &config, out),
+        Command::SimulatePhone(args) => commands::simulate_phone(&args, &config.device, out)?,
         #[cfg(feature = "media")]
         Command::Models(command) => return models_command(&config, command, out),
         #[cfg(feature = "media")]

@@ -30,6 +30,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration::Code(seed::insert_greeting_experiment),
     Migration::Sql(include_str!("migrations/0004_physiology.sql")),
     Migration::Sql(include_str!("migrations/0005_propensity.sql")),
+    Migration::Sql(include_str!("migrations/0006_segment_clock.sql")),
 ];
 
 /// What migrating found and did.

@@ -8,7 +8,7 @@ use lsie_schemas::contract::{
     PhysiologicalSnapshot, SemanticMethod, SemanticReason, StimulusDefinition, SubjectRole,
 };
 use lsie_schemas::id::SegmentId;
-use lsie_schemas::link::GapNote;
+use lsie_schemas::link::{GapNote, SegmentClock};
 use lsie_schemas::observation::NullReason;
 use lsie_schemas::time::UtcMicros;
 use uuid::Uuid;
@@ -412,6 +412,8 @@ pub struct SegmentRow {
     pub baseline_ratio: Option<f64>,
     /// Stretches without data.
     pub gaps: Vec<GapNote>,
+    /// How the source's clock stood, where it has one of its own.
+    pub clock: Option<SegmentClock>,
     /// When it was written.
     pub created_at: UtcMicros,
 }

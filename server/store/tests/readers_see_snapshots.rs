@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use fixture::{ARM, attribution, encounter, secs, segment, session, with_session};
 use lsie_schemas::api::{AlertKind, Severity};
 use lsie_schemas::contract::Finality;
-use lsie_schemas::link::{GapNote, Text, VoiceSummary};
+use lsie_schemas::link::{ClockRung, GapNote, SegmentClock, Text, VoiceSummary};
 use lsie_store::{
     EncounterFilter, GREETING_EXPERIMENT, MetricsRecord, NewAlert, ReadView, StoreError, Update,
     WindowKind,
@@ -237,6 +237,13 @@ fn segments_are_inserted_once_and_read_back_whole() {
         to_s: 1_775_037_602.0,
         reason: Text::cut("audio_missing"),
     }];
+    let clock = SegmentClock {
+        state: ClockRung::OneWay,
+        offset_s: None,
+        drift_ppm: Some(-80.25),
+        uncertainty_ms: Some(30.0),
+    };
+    grid.clock = Some(clock);
     let metrics = MetricsRecord {
         au12_intensity: Some(0.25),
         acoustic: None,
@@ -288,6 +295,7 @@ fn segments_are_inserted_once_and_read_back_whole() {
         (WindowKind::Grid, Some(-200.0), Some(3.5))
     );
     assert_eq!(rows[0].gaps, grid.gaps);
+    assert_eq!((rows[0].clock, grid.clock), (grid.clock, Some(clock)));
     assert_eq!(series.len(), 1);
     assert_eq!(
         (series[0].au12_intensity, series[0].acoustic),

@@ -164,5 +164,6 @@ fn lost_segment(session_id: Uuid, stimulus_time_s: f64, reason: &str) -> Option<
             to_s: window_end.as_epoch_secs(),
             reason: Text::cut(reason),
         }],
+        clock: None,
     })
 }

@@ -6,6 +6,7 @@ use lsie_handset::adb::{
     HexBlocks, MAX_BLOCK_BYTES, ShellReader, StatusReader, SyncReplyReader, parse_devices,
 };
 use lsie_handset::clock::{ANSWER_BYTES, parse_answer};
+use lsie_handset::recording::{Recording, WireCutter};
 use lsie_handset::scrcpy::{
     DeviceMessageReader, Dialect, MAX_VIDEO_BYTES, ParserSettings, StreamKind, StreamParser,
     size_of_parameter_sets,
@@ -111,12 +112,13 @@ pub fn phone_streams(data: &[u8]) {
         StreamKind::Video
     };
     let is_first = head & 4 == 4;
+    let settings = ParserSettings {
+        dialect,
+        kind,
+        is_first,
+    };
     let stream = |pieces: &[&[u8]]| {
-        let parser = StreamParser::new(ParserSettings {
-            dialect,
-            kind,
-            is_first,
-        });
+        let parser = StreamParser::new(settings);
         let poll = |parser: &mut StreamParser| {
             assert!(parser.waiting_bytes() <= MAX_VIDEO_BYTES as usize + (1 << 16));
             parser.poll(0)
@@ -124,7 +126,31 @@ pub fn phone_streams(data: &[u8]) {
         read(parser, pieces, StreamParser::push, poll)
     };
     assert_eq!(stream(&pieces(data)), stream(&[data]));
+    recorded(data, settings);
     if let Some(size) = size_of_parameter_sets(data) {
         assert!(size.width > 0 && size.height > 0);
+    }
+}
+
+/// A recording of a stream holds the same pieces however its bytes come, and its reader takes any bytes.
+fn recorded(data: &[u8], settings: ParserSettings) {
+    let cut = |pieces: &[&[u8]]| {
+        let mut cutter = WireCutter::new(settings, true);
+        let cut = pieces.iter().flat_map(|piece| cutter.push(0, piece));
+        cut.collect::<Vec<_>>()
+    };
+    assert_eq!(cut(&pieces(data)), cut(&[data]));
+    for head in [
+        &b""[..],
+        b"lsie-wire 1 video 4.1\n",
+        b"lsie-wire 1 audio 3.3.4\n",
+    ] {
+        let file = [head, data].concat();
+        for kind in [StreamKind::Video, StreamKind::Audio] {
+            if let Ok((_, trace)) = Recording::read(kind, &file) {
+                let held: usize = trace.pieces.iter().map(|piece| piece.bytes.len()).sum();
+                assert!(held <= file.len());
+            }
+        }
     }
 }

@@ -366,6 +366,7 @@ fn segment() -> Result<SegmentMessage> {
         silence_prefix_s: 0.0,
         gaps: Bounded::default(),
         baseline_ratio: Some(0.9),
+        clock: None,
     })
 }
 

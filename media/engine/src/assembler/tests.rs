@@ -1,4 +1,5 @@
 use crossbeam::channel::Receiver;
+use lsie_schemas::link::ClockRung;
 use lsie_schemas::observation::{FaceMeasurement, HeadPose, Landmarks};
 use lsie_schemas::time::UtcMicros;
 
@@ -267,4 +268,27 @@ fn a_live_stimulus_gets_the_media_time_of_its_host_time() {
     late.host_time_ns += 30_000_000;
     show(&mut assembler, late);
     assert_eq!(assembler.live_position_ns(5_250_000_000), 250_000_000);
+}
+
+#[test]
+fn a_segment_carries_the_worst_that_its_clock_was() {
+    let (mut assembler, sent) = assembler(false, 4096);
+    let said = |state, uncertainty_ms| SegmentClock {
+        state,
+        offset_s: Some(2.5),
+        drift_ppm: Some(80.0),
+        uncertainty_ms: Some(uncertainty_ms),
+    };
+    for n in 0..=310 {
+        let now_ns = (5_000_000_000 + n * FRAME_NS) as u64;
+        show(&mut assembler, frame(n * FRAME_NS, Some(0.8), Some(0.1)));
+        let (rung, bound_ms) = match n {
+            100..120 => (ClockRung::OneWay, 30.0),
+            _ => (ClockRung::Good, 0.4),
+        };
+        assembler.note_clock(said(rung, bound_ms), now_ns);
+    }
+    let closed = segments(&sent);
+    assert_eq!(closed.len(), 1);
+    assert_eq!(closed[0].clock, Some(said(ClockRung::OneWay, 30.0)));
 }

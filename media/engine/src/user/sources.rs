@@ -87,6 +87,7 @@ impl Opener {
             OpenSettings::new(Arc::clone(&context.device), context.cache_dir.join("demo"));
         settings.wants_video = video;
         settings.wants_audio = audio;
+        settings.phones = context.phones.clone();
         open(&self.url, &settings)
             .map_err(|error| NodeError::new(format!("{error}; {}", error.hint())))
     }

@@ -15,6 +15,7 @@ use crate::adb::{AdbClient, DEFAULT_PORT, is_network_serial};
 use crate::clock::{ClockLadder, ClockState, TimeBase};
 use crate::error::HandsetError;
 use crate::media::{AudioBlock, StreamCounters};
+use crate::recording::RecorderTap;
 use crate::scrcpy::{
     CaptureSettings, Codec, JarSearch, Scid, ServerVersion, StreamKind, VideoOrigin, VideoSize,
     server_options,
@@ -46,6 +47,8 @@ pub struct HandsetConfig {
     pub epoch: Instant,
     /// Assumed time from capture to arrival while no responder answers, nanoseconds.
     pub transport_ns: i64,
+    /// Where what the first session sends is written down as well.
+    pub recorder: Option<RecorderTap>,
 }
 
 impl Default for HandsetConfig {
@@ -58,6 +61,7 @@ impl Default for HandsetConfig {
             capture: CaptureSettings::default(),
             epoch: Instant::now(),
             transport_ns: 30_000_000,
+            recorder: None,
         }
     }
 }
@@ -206,6 +210,7 @@ impl Handset {
                 jar: Arc::new(jar),
                 capture: config.capture,
                 leftovers: None,
+                recorder: config.recorder,
             },
             transport_ns: config.transport_ns,
             outlets: outlets.clone(),

@@ -11,6 +11,7 @@ use super::shared::{Attempt, StreamUse, lock};
 use crate::adb::{DeviceStream, MODE_EXECUTABLE, MODE_FILE};
 use crate::clock::responder_elf;
 use crate::error::HandsetError;
+use crate::recording::RecorderTap;
 use crate::scrcpy::{
     CaptureSettings, ControlMessage, ParserSettings, ServerJar, StreamKind, server_command,
 };
@@ -28,6 +29,7 @@ pub(super) struct Plan {
     pub(super) capture: CaptureSettings,
     /// Files of the try before, which nobody else removes.
     pub(super) leftovers: Option<String>,
+    pub(super) recorder: Option<RecorderTap>,
 }
 
 /// Runs on its own thread; tells every step and the end.
@@ -131,8 +133,12 @@ fn open_media(attempt: &Arc<Attempt>, plan: &Plan) -> Result<(), HandsetError> {
             StreamKind::Video => "handset-video",
             StreamKind::Audio => "handset-audio",
         };
+        let tap = plan.recorder.clone();
+        if let Some(tap) = &tap {
+            tap.begin(settings, plan.jar.version);
+        }
         spawn(attempt, name, move |attempt| {
-            read_media(attempt, stream, settings);
+            read_media(attempt, stream, settings, tap.as_ref());
         })?;
     }
     Ok(())

@@ -10,6 +10,7 @@ use super::shared::{Attempt, lock};
 use crate::adb::{DeviceStream, ShellPacket, ShellReader};
 use crate::clock::{AudioTimeline, ClockState, MappedTime, TimeBase, TimeBaseDetector};
 use crate::media::{AccessUnit, AudioBlock, AudioContent, MAX_LIVE_AGE_NS, UnitFlags};
+use crate::recording::RecorderTap;
 use crate::scrcpy::{
     Codec, DeviceMessageReader, MediaKind, MediaPacket, ParserSettings, StreamEvent, StreamKind,
     StreamParser, VideoSize,
@@ -37,6 +38,7 @@ pub(super) fn read_media(
     attempt: &Arc<Attempt>,
     mut stream: DeviceStream,
     settings: ParserSettings,
+    tap: Option<&RecorderTap>,
 ) {
     let mut parser = StreamParser::new(settings);
     let mut sorter = Sorter::new(attempt, settings);
@@ -51,7 +53,11 @@ pub(super) fn read_media(
             Ok(Some(count)) => count,
         };
         let now_ns = attempt.now_ns();
-        parser.push(buffer.get(..count).unwrap_or_default());
+        let came = buffer.get(..count).unwrap_or_default();
+        if let Some(tap) = tap {
+            tap.heard(settings.kind, now_ns, came);
+        }
+        parser.push(came);
         loop {
             match parser.poll(now_ns as u64 / 1000) {
                 Ok(Some(event)) => sorter.take(event, now_ns),

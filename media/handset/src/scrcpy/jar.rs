@@ -21,6 +21,20 @@ pub struct JarPin {
     pub sha256: &'static str,
 }
 
+impl JarPin {
+    /// Where upstream publishes it.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let version = self.version;
+        format!(
+            "https://github.com/Genymobile/scrcpy/releases/download/v{version}/scrcpy-server-v{version}"
+        )
+    }
+}
+
+/// Licence of every release (SPDX).
+pub const SCRCPY_LICENCE: &str = "Apache-2.0";
+
 /// Known releases, newest first.
 pub const PINS: [JarPin; 9] = [
     pin(

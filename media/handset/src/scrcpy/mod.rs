@@ -10,7 +10,9 @@ mod version;
 
 pub use codec::{Codec, StreamKind};
 pub use control::{ControlMessage, DeviceMessage, DeviceMessageReader};
-pub use jar::{JarError, JarOrigin, JarPin, JarSearch, MAX_JAR_BYTES, PINS, ServerJar};
+pub use jar::{
+    JarError, JarOrigin, JarPin, JarSearch, MAX_JAR_BYTES, PINS, SCRCPY_LICENCE, ServerJar,
+};
 pub use options::{
     AudioOrigin, AudioSettings, CameraSettings, CaptureSettings, DisplaySettings, Facing,
     OptionError, Scid, VideoOrigin, VideoSettings, server_command, server_options,

@@ -13,12 +13,16 @@ use crate::gst::complaints;
 use crate::watch::{IngestEvent, Watch};
 
 /// Elements that are used by name, and the Debian package of each.
-const PACKAGES: [(&str, &str); 5] = [
+const PACKAGES: [(&str, &str); 9] = [
     ("avdec_h264", "gstreamer1.0-libav"),
     ("h264parse", "gstreamer1.0-plugins-bad"),
     ("x264enc", "gstreamer1.0-plugins-ugly"),
     ("flacdec", "gstreamer1.0-plugins-good"),
     ("flacparse", "gstreamer1.0-plugins-good"),
+    ("rtspsrc", "gstreamer1.0-plugins-good"),
+    ("v4l2src", "gstreamer1.0-plugins-good"),
+    ("srtsrc", "gstreamer1.0-plugins-bad"),
+    ("watchdog", "gstreamer1.0-plugins-bad"),
 ];
 
 /// Time between two looks at a pipeline that is waited for.
@@ -30,6 +34,7 @@ pub(crate) struct PipelineCore {
     pipeline: gst::Pipeline,
     stopped: AtomicBool,
     input_ended: AtomicBool,
+    ends_are_faults: AtomicBool,
     fault: Mutex<Option<IngestError>>,
     watch: Watch,
 }
@@ -48,6 +53,7 @@ impl PipelineCore {
             pipeline: gst::Pipeline::with_name(name),
             stopped: AtomicBool::new(false),
             input_ended: AtomicBool::new(false),
+            ends_are_faults: AtomicBool::new(false),
             fault: Mutex::new(None),
             watch,
         }))
@@ -91,6 +97,11 @@ impl PipelineCore {
     /// From now on the end of the stream at a sink is the end of the source.
     pub(crate) fn input_ends(&self) {
         self.input_ended.store(true, Ordering::Release);
+    }
+
+    /// From now on the end of the streams is a fault: what sends for ever does not end.
+    pub(crate) fn ends_are_faults(&self) {
+        self.ends_are_faults.store(true, Ordering::Release);
     }
 
     /// Whether the end of the stream at a sink is the end of the source. Not so while a decoder may be restarted.
@@ -200,6 +211,11 @@ impl PipelineCore {
         }
     }
 
+    fn fail(&self, fault: IngestError) {
+        let mut first = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        first.get_or_insert(fault);
+    }
+
     fn note(&self, message: &gst::Message) {
         let element = || {
             message
@@ -208,9 +224,15 @@ impl PipelineCore {
         };
         match message.view() {
             gst::MessageView::Error(error) => {
-                let fault = classify(&element(), &error.error(), error.debug().as_deref());
-                let mut first = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
-                first.get_or_insert(fault);
+                self.fail(classify(
+                    &element(),
+                    &error.error(),
+                    error.debug().as_deref(),
+                ));
+            }
+            gst::MessageView::Eos(_) if self.ends_are_faults.load(Ordering::Acquire) => {
+                let reason = "it ended".to_owned();
+                self.fail(IngestError::Lost { reason });
             }
             gst::MessageView::Warning(warning) => {
                 self.watch.warnings(1);
@@ -299,6 +321,10 @@ fn classify(element: &str, error: &gst::glib::Error, detail: Option<&str>) -> In
             element: error.to_string(),
             package: "gstreamer1.0-libav or gstreamer1.0-plugins-bad",
         };
+    }
+    if element.starts_with("watchdog") {
+        let reason = "nothing came any more".to_owned();
+        return IngestError::Lost { reason };
     }
     IngestError::Pipeline {
         element: element.to_owned(),

@@ -32,34 +32,38 @@ const SOUNDS_WAITING: u32 = 48;
 
 /// What the demultiplexer's pads became.
 #[derive(Default)]
-struct Found {
-    video: Option<FoundVideo>,
-    audio: Option<FoundAudio>,
+pub(super) struct Found {
+    pub(super) video: Option<FoundVideo>,
+    pub(super) audio: Option<FoundAudio>,
     /// There are streams that are not played.
     has_others: bool,
-    error: Option<IngestError>,
+    pub(super) error: Option<IngestError>,
 }
 
-struct FoundVideo {
-    sink: gst_app::AppSink,
-    stamps: Arc<Stamps>,
-    info: PictureInfo,
-    converted: bool,
+pub(super) struct FoundVideo {
+    pub(super) sink: gst_app::AppSink,
+    pub(super) stamps: Arc<Stamps>,
+    pub(super) info: PictureInfo,
+    pub(super) converted: bool,
 }
 
-struct FoundAudio {
-    sink: gst_app::AppSink,
-    stamps: Arc<Stamps>,
-    info: SoundInfo,
+pub(super) struct FoundAudio {
+    pub(super) sink: gst_app::AppSink,
+    pub(super) stamps: Arc<Stamps>,
+    pub(super) info: SoundInfo,
 }
 
 /// What the pads need to know.
 #[derive(Clone)]
-struct Branching {
-    wants_video: bool,
-    wants_audio: bool,
-    sync: bool,
-    watch: Watch,
+pub(super) struct Branching {
+    pub(super) wants_video: bool,
+    pub(super) wants_audio: bool,
+    pub(super) sync: bool,
+    pub(super) pictures: Keeping,
+    pub(super) sounds: Keeping,
+    /// Without a buffer for so long, a branch is a fault; `None` waits for ever.
+    pub(super) silence: Option<Duration>,
+    pub(super) watch: Watch,
 }
 
 /// Opens a file and waits until its first picture and sound are decoded.
@@ -78,6 +82,9 @@ pub(crate) fn open_file(
         wants_video: settings.wants_video,
         wants_audio: settings.wants_audio,
         sync: pace == Pace::Paced,
+        pictures: Keeping::Blocking(PICTURES_WAITING),
+        sounds: Keeping::Blocking(SOUNDS_WAITING),
+        silence: None,
         watch: watch.clone(),
     };
     build(&core, path, &found, branching)?;
@@ -191,12 +198,7 @@ fn build(
     source.set_property("location", path);
     let decode = make("decodebin")?;
     core.add_chain(&[&source, &decode])?;
-    core.pipeline().connect_deep_element_added(|_, _, element| {
-        // Frame threads would hold back whole frames; slices are decoded by one thread.
-        if element.has_property_with_type("max-threads", gst::glib::Type::I32) {
-            element.set_property("max-threads", 1_i32);
-        }
-    });
+    low_delay(core);
     // The closure lives inside the pipeline: a strong handle would keep it alive for ever.
     let pipeline = core.pipeline().downgrade();
     let found = Arc::clone(found);
@@ -212,8 +214,18 @@ fn build(
     Ok(())
 }
 
+/// Decoders that are added to the pipeline from now on hold no picture back.
+pub(super) fn low_delay(core: &PipelineCore) {
+    core.pipeline().connect_deep_element_added(|_, _, element| {
+        // Frame threads would hold back whole frames; slices are decoded by one thread.
+        if element.has_property_with_type("max-threads", gst::glib::Type::I32) {
+            element.set_property("max-threads", 1_i32);
+        }
+    });
+}
+
 /// Takes the first picture and the first sound; other streams stay unlinked and are not decoded further.
-fn branch(
+pub(super) fn branch(
     pipeline: &gst::Pipeline,
     pad: &gst::Pad,
     branching: &Branching,
@@ -248,24 +260,20 @@ fn branch_video(
         info.format(),
         gst_video::VideoFormat::I420 | gst_video::VideoFormat::Nv12
     );
-    let sink = pull_sink(
-        &picture_caps(),
-        Keeping::Blocking(PICTURES_WAITING),
-        branching.sync,
-    );
+    let sink = pull_sink(&picture_caps(), branching.pictures, branching.sync);
     let stamps = Arc::new(Stamps::new(branching.watch.clone()));
     watch_arrivals(&sink, &stamps);
     watch_damage(&sink, &branching.watch, |watch| watch.frames_damaged(1));
+    let mut elements = watchdog(branching)?;
     if converted {
         let from = info.format().to_str().to_string();
         branching
             .watch
             .event(IngestEvent::ConversionInserted { from });
-        let convert = make("videoconvert")?;
-        attach(pipeline, pad, &[&convert, sink.upcast_ref()])?;
-    } else {
-        attach(pipeline, pad, &[sink.upcast_ref()])?;
+        elements.push(make("videoconvert")?);
     }
+    elements.push(sink.clone().upcast());
+    attach(pipeline, pad, &elements)?;
     let fps = info.fps();
     let info = PictureInfo {
         width: info.width(),
@@ -288,18 +296,16 @@ fn branch_audio(
 ) -> Result<FoundAudio, IngestError> {
     let info = gst_audio::AudioInfo::from_caps(caps)
         .map_err(|_| pipeline_error("decodebin", "no sound format"))?;
-    let sink = pull_sink(
-        &sound_caps(),
-        Keeping::Blocking(SOUNDS_WAITING),
-        branching.sync,
-    );
+    let sink = pull_sink(&sound_caps(), branching.sounds, branching.sync);
     // Sound has no access units of its own to count.
     let stamps = Arc::new(Stamps::new(Watch::default()));
     watch_arrivals(&sink, &stamps);
     watch_damage(&sink, &branching.watch, |watch| watch.sound_damaged(1));
     // Both pass the samples through untouched where there is nothing to convert.
-    let (convert, resample) = (make("audioconvert")?, make("audioresample")?);
-    attach(pipeline, pad, &[&convert, &resample, sink.upcast_ref()])?;
+    let mut elements = watchdog(branching)?;
+    elements.extend([make("audioconvert")?, make("audioresample")?]);
+    elements.push(sink.clone().upcast());
+    attach(pipeline, pad, &elements)?;
     let info = SoundInfo {
         channels: info.channels() as u16,
         source_rate_hz: info.rate(),
@@ -307,10 +313,20 @@ fn branch_audio(
     Ok(FoundAudio { sink, stamps, info })
 }
 
+/// Fails when a branch falls silent, where that is a fault.
+fn watchdog(branching: &Branching) -> Result<Vec<gst::Element>, IngestError> {
+    let Some(silence) = branching.silence else {
+        return Ok(Vec::new());
+    };
+    let watchdog = make("watchdog")?;
+    watchdog.set_property("timeout", silence.as_millis() as i32);
+    Ok(vec![watchdog])
+}
+
 fn attach(
     pipeline: &gst::Pipeline,
     pad: &gst::Pad,
-    elements: &[&gst::Element],
+    elements: &[gst::Element],
 ) -> Result<(), IngestError> {
     let failed = |words: String| pipeline_error("decodebin", &words);
     pipeline

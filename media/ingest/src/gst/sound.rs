@@ -12,7 +12,7 @@ use crate::error::IngestError;
 use crate::gst::core::{PipelineCore, abandon, pipeline_error};
 use crate::gst::ending::Ending;
 use crate::gst::reblock::{Piece, Reblocker};
-use crate::gst::stamps::Stamps;
+use crate::gst::stamps::{Counting, Stamps};
 use crate::handset::HandsetSound;
 use crate::pull::{LONGEST_PULL, PCM_RATE_HZ, PcmBlock, Pull, host_time_ns};
 use crate::scheme::Pace;
@@ -40,6 +40,7 @@ pub(crate) struct SinkSound {
     stamps: Arc<Stamps>,
     reblocker: Reblocker,
     pts_offset_ns: i64,
+    counting: Counting,
     /// What a file promised about its end.
     ending: Option<Arc<Ending>>,
     over: bool,
@@ -59,9 +60,16 @@ impl SinkSound {
             stamps,
             reblocker,
             pts_offset_ns,
+            counting: Counting::Stream,
             ending: None,
             over: false,
         }
+    }
+
+    /// For live pipelines: their senders count from anywhere.
+    pub(crate) fn by_running_time(mut self) -> Self {
+        self.counting = Counting::Running;
+        self
     }
 
     pub(crate) fn of_file(mut self, ending: Option<Arc<Ending>>) -> Self {
@@ -185,7 +193,7 @@ impl SinkSound {
             .segment()
             .and_then(|segment| segment.downcast_ref::<gst::ClockTime>());
         let time = buffer.pts().and_then(|pts| match segment {
-            Some(segment) => segment.to_stream_time(pts),
+            Some(segment) => self.counting.media_time(segment, pts),
             None => Some(pts),
         });
         let pts_ns = time.map(|time| {

@@ -7,10 +7,34 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
+use gstreamer as gst;
+
 use crate::watch::Watch;
 
 /// Most pictures that can be between push and pull; older ones are forgotten.
 const CAPACITY: usize = 64;
+
+/// What media time is counted from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Counting {
+    /// The stream's own time.
+    Stream,
+    /// The start of the pipeline: for live ones, whose senders count from anywhere.
+    Running,
+}
+
+impl Counting {
+    pub(crate) fn media_time(
+        self,
+        segment: &gst::FormattedSegment<gst::ClockTime>,
+        pts: gst::ClockTime,
+    ) -> Option<gst::ClockTime> {
+        match self {
+            Counting::Stream => segment.to_stream_time(pts),
+            Counting::Running => segment.to_running_time(pts),
+        }
+    }
+}
 
 /// The table of one source.
 #[derive(Debug)]

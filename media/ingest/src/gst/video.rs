@@ -16,7 +16,7 @@ use crate::gst::complaints;
 use crate::gst::core::{PipelineCore, abandon};
 use crate::gst::ending::Ending;
 use crate::gst::planes::{Upload, Uploader};
-use crate::gst::stamps::Stamps;
+use crate::gst::stamps::{Counting, Stamps};
 use crate::pull::{LONGEST_PULL, Pull, host_time_ns};
 use crate::scheme::Pace;
 use crate::watch::{IngestEvent, Watch};
@@ -72,6 +72,7 @@ pub struct VideoSource {
     start_pts_ns: i64,
     /// Added to the pipeline's media time.
     pts_offset_ns: i64,
+    counting: Counting,
     /// Pictures pass a `videoconvert` on their way.
     converted: bool,
     /// Faults are dealt with by whoever pushes access units.
@@ -111,6 +112,7 @@ impl VideoSource {
             clock: None,
             start_pts_ns: 0,
             pts_offset_ns: 0,
+            counting: Counting::Stream,
             converted: false,
             fault_is_mine: true,
             held: None,
@@ -132,6 +134,12 @@ impl VideoSource {
 
     pub(crate) fn offset_by(mut self, pts_offset_ns: i64) -> Self {
         self.pts_offset_ns = pts_offset_ns;
+        self
+    }
+
+    /// For live pipelines: their senders count from anywhere.
+    pub(crate) fn by_running_time(mut self) -> Self {
+        self.counting = Counting::Running;
         self
     }
 
@@ -333,7 +341,7 @@ impl VideoSource {
             .segment()
             .and_then(|segment| segment.downcast_ref::<gst::ClockTime>());
         let stream_time = buffer_pts.and_then(|pts| match segment {
-            Some(segment) => segment.to_stream_time(pts),
+            Some(segment) => self.counting.media_time(segment, pts),
             None => Some(pts),
         });
         match stream_time {

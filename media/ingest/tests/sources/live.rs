@@ -9,9 +9,9 @@ use crate::making::{CEILING, all_blocks, all_times, one_block, one_frame, settin
 
 #[test]
 fn an_unknown_scheme_lists_the_known_ones() {
-    match open("rtsp://camera/1", &settings()) {
+    match open("gopher://camera/1", &settings()) {
         Err(IngestError::UnknownScheme { scheme, known }) => {
-            assert_eq!(scheme, "rtsp");
+            assert_eq!(scheme, "gopher");
             assert_eq!(known, known_schemes());
             assert!(
                 known

@@ -11,3 +11,4 @@ mod file;
 mod graph;
 mod live;
 mod making;
+mod tethered;

@@ -1,18 +1,21 @@
-//! `lsie device list|doctor`: which phones are attached, what is wrong, what to do.
+//! `lsie device list|doctor|record|fetch-server`: which phones are attached, what is wrong, what to do.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result};
 use lsie_handset::HandsetError;
 use lsie_handset::adb::{AdbClient, DeviceEntry, DeviceState};
 use lsie_handset::scrcpy::{JarError, JarSearch, PINS, ServerVersion};
-use lsie_schemas::config::DeviceConfig;
+use lsie_schemas::config::{Config, DeviceConfig};
 use serde::Serialize;
 
 use super::Output;
+use super::fetch_server::fetch_server;
+use super::record::record;
 use crate::cli::{Device, DeviceArgs};
 use crate::render::table;
+use crate::settings::cache_dir;
 
 /// One phone as it is shown.
 #[derive(Debug, Serialize)]
@@ -34,14 +37,14 @@ struct Finding {
 }
 
 /// Where phones are reached: what the line says, else the configuration.
-struct Place {
-    adb_port: u16,
-    adb: PathBuf,
-    jar: JarSearch,
+pub(super) struct Place {
+    pub(super) adb_port: u16,
+    pub(super) adb: PathBuf,
+    pub(super) jar: JarSearch,
 }
 
 impl Place {
-    fn new(args: DeviceArgs, config: &DeviceConfig) -> Result<Self> {
+    fn new(args: DeviceArgs, config: &DeviceConfig, cache_dir: &Path) -> Result<Self> {
         let set = |text: &str| (!text.is_empty()).then(|| PathBuf::from(text));
         let configured_version = match config.scrcpy_version.as_str() {
             "" => None,
@@ -57,6 +60,7 @@ impl Place {
                 flag: args.scrcpy_server,
                 configured: set(&config.scrcpy_server),
                 upstream_environment: std::env::var_os("SCRCPY_SERVER_PATH").map(Into::into),
+                data_dir: Some(cache_dir.join("scrcpy")),
                 stated_version: args.scrcpy_version.or(configured_version),
                 ..JarSearch::default()
             },
@@ -64,11 +68,19 @@ impl Place {
     }
 }
 
-pub(crate) fn device(command: Device, config: &DeviceConfig, out: &mut Output<'_>) -> Result<()> {
+pub(crate) fn device(command: Device, config: &Config, out: &mut Output<'_>) -> Result<ExitCode> {
+    let cache_dir = cache_dir(&config.engine.cache_dir)?;
+    let place = |args| Place::new(args, &config.device, &cache_dir);
     match command {
-        Device::List(args) => list(&Place::new(args, config)?, out),
-        Device::Doctor(args) => doctor(&Place::new(args, config)?, out),
+        Device::List(args) => list(&place(args)?, out)?,
+        Device::Doctor(args) => doctor(&place(args)?, out)?,
+        Device::Record(mut args) => {
+            let place = place(std::mem::take(&mut args.place))?;
+            record(args, &place, out)?;
+        }
+        Device::FetchServer(args) => return fetch_server(&args, &cache_dir, out),
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn list(place: &Place, out: &mut Output<'_>) -> Result<()> {
@@ -228,7 +240,7 @@ fn server_jar(place: &Place) -> Finding {
             let next_step = match error {
                 JarError::Unknown { .. } => "state its version with --scrcpy-version".into(),
                 _ => format!(
-                    "get scrcpy-server-v{newest} from the releases of Genymobile/scrcpy and name it with --scrcpy-server"
+                    "lsie device fetch-server gets release {newest}; or name one with --scrcpy-server"
                 ),
             };
             Finding {

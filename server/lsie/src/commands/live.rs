@@ -102,6 +102,24 @@ pub(super) fn encounters(rows: &[EncounterV2]) -> String {
     )
 }
 
+/// The source's clock over the newest segment that has one.
+fn clock_words(r: &LiveReadback) -> Option<String> {
+    let clock = r.segments.iter().find_map(|segment| segment.clock)?;
+    let unit = |value: Option<f64>, digits, unit| {
+        value.map_or_else(
+            || MISSING.to_owned(),
+            |value| format!("{} {unit}", number(Some(value), digits)),
+        )
+    };
+    Some(format!(
+        "{}, drift {}, within {}, offset {}",
+        clock.state.word(),
+        unit(clock.drift_ppm, 1, "ppm"),
+        unit(clock.uncertainty_ms, 2, "ms"),
+        unit(clock.offset_s, 3, "s")
+    ))
+}
+
 fn show_readback(r: &LiveReadback) -> String {
     let visual = r.visual.as_ref();
     let score = visual.and_then(|v| v.au12);
@@ -154,6 +172,7 @@ fn show_readback(r: &LiveReadback) -> String {
         ("encounter", r.encounter_state.clone()),
         ("stimulus", instant(r.stimulus_time_utc)),
     ];
+    lines.extend(clock_words(r).map(|words| ("clock", words)));
     lines.extend(r.data_gaps.iter().map(|gap| {
         let (from, to) = (instant(Some(gap.from_utc)), instant(Some(gap.to_utc)));
         ("gap", format!("{from} to {to}: {}", gap.reason))

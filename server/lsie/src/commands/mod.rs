@@ -5,13 +5,16 @@ mod analyze;
 mod device;
 mod doctor;
 mod experiments;
+mod fetch_server;
 mod live;
 mod physiology;
 #[cfg(feature = "media")]
 mod pipeline;
 #[cfg(feature = "media")]
 mod pipeline_run;
+mod record;
 mod sessions;
+mod simulate;
 mod state;
 
 #[cfg(feature = "media")]
@@ -24,6 +27,7 @@ pub(crate) use physiology::{comodulation, physiology};
 #[cfg(feature = "media")]
 pub(crate) use pipeline::pipeline;
 pub(crate) use sessions::sessions;
+pub(crate) use simulate::{fault_help, simulate_phone};
 pub(crate) use state::{alerts, engine_control, health, overview, status};
 
 use std::io::Write;

@@ -25,7 +25,8 @@ pub(crate) fn pipeline(
     out: &mut Output<'_>,
 ) -> Result<ExitCode> {
     let cache_dir = settings::cache_dir(&config.engine.cache_dir)?;
-    let mut context = PipelineContext::new(cache_dir, std::io::stdout());
+    let mut context =
+        PipelineContext::new(cache_dir, std::io::stdout()).with_phones(&config.device);
     if matches!(command, Pipeline::Run(_)) {
         context = context.on(lsie_engine::choose_device(config.engine.device)?.device);
     }

@@ -31,3 +31,4 @@ mod privacy_canary;
 mod replay;
 mod server;
 mod server_killed;
+mod simulated;

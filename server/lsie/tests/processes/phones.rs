@@ -1,27 +1,17 @@
 //! The whole program with a simulated phone below the genuine adb server.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Instant;
 
+use lsie_handset::simulator::{AdbServer, Film, Phone, PhoneSettings, SimulatorError};
 use lsie_schemas::time::UtcMicros;
 use serde_json::Value;
 
 use crate::server::{CEILING, MEDIA_CEILING, Place, Server, cache_dir, kill, lsie, wait};
-
-#[allow(
-    dead_code,
-    unreachable_pub,
-    unused_imports,
-    clippy::pedantic,
-    reason = "the simulator belongs to the tests crate; this binary uses a part of it"
-)]
-#[path = "../../../../tests/src/phone/mod.rs"]
-mod phone;
-
-use phone::{AdbServer, Film, Phone, PhoneSettings};
 
 const VERSION: &str = "4.1";
 
@@ -35,7 +25,14 @@ struct Bench {
 impl Bench {
     /// `None` where adb is not installed, which was said loudly.
     fn new(name: &str, change: impl FnOnce(&mut PhoneSettings)) -> Option<Self> {
-        let adb = AdbServer::start(name).unwrap()?;
+        let adb = match AdbServer::start(name) {
+            Err(SimulatorError::NoAdb) => {
+                let words = "SKIPPED: adb is not installed, the genuine server was not tried";
+                let _ = writeln!(std::io::stderr(), "{words}");
+                return None;
+            }
+            started => started.unwrap(),
+        };
         let mut settings = PhoneSettings::new(VERSION, Instant::now());
         change(&mut settings);
         let phone = Phone::start(settings).unwrap();
@@ -217,6 +214,9 @@ fn a_phone_is_measured_and_a_pulled_cable_is_a_gap() {
     assert_eq!(rows[0]["applied"], true, "{rows:?}");
     let seen = server.readback(&session);
     assert!(seen["session"]["ended_at_utc"].is_null(), "{seen}");
+    let clock = &seen["segments"][0]["clock"];
+    assert!(clock["uncertainty_ms"].as_f64().unwrap() > 0.0, "{seen}");
+    assert!(clock["drift_ppm"].is_number() && clock["offset_s"].is_number());
     let metrics = server.get("/metrics");
     let metrics = metrics.as_str().unwrap();
     assert!(
@@ -227,6 +227,32 @@ fn a_phone_is_measured_and_a_pulled_cable_is_a_gap() {
     wait("the phone's server is gone", CEILING, || {
         (bench.phone.servers() == 0).then_some(())
     });
+}
+
+#[test]
+fn a_segment_of_a_phone_without_a_responder_states_thirty_milliseconds() {
+    let place = Place::new();
+    let Some(bench) = Bench::new("no-responder", |settings| settings.runs_responder = false) else {
+        return;
+    };
+    let options = bench.options();
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    let server = Server::start(&place, &options);
+    let session = server.session(&format!("android://{}", bench.phone.serial()));
+    server.wait_picture(&session);
+    wait_source(&server, "arrivals map", |source| {
+        source["detail"].as_str().unwrap().contains("one_way")
+    });
+    server.attested_stimulus(&session);
+    server.wait_encounters(&session, 1);
+    let seen = server.readback(&session);
+    let clock = &seen["segments"][0]["clock"];
+    let state = clock["state"].as_str().unwrap();
+    // The first moments of a session have no arrivals to go by.
+    assert!(["one_way", "none"].contains(&state), "{seen}");
+    assert_eq!(clock["uncertainty_ms"], 30.0, "{seen}");
+    assert!(clock["offset_s"].is_null() && clock["drift_ppm"].is_null());
+    server.stop();
 }
 
 #[test]
@@ -283,4 +309,30 @@ fn a_phone_goes_on_after_the_media_process_died() {
         (bench.phone.servers() == 1).then_some(())
     });
     server.stop();
+}
+
+#[test]
+fn a_pipeline_reaches_phones_as_the_configuration_says() {
+    let place = Place::new();
+    let Some(bench) = Bench::new("pipeline", |_| {}) else {
+        return;
+    };
+    let file = place.root().join("phone.toml");
+    let text = format!(
+        "[pipeline]\nid = \"phone\"\n[[node]]\nname = \"phone\"\nkind = \"input\"\nurl = \"android://{}?audio=none\"\n\
+         [[node]]\nname = \"out\"\nkind = \"print\"\nin = \"phone:video\"\n",
+        bench.phone.serial()
+    );
+    fs::write(&file, text).unwrap();
+    let done = lsie()
+        .env("LSIE_DEVICE_ADB_PORT", bench.adb.port().to_string())
+        .env("LSIE_DEVICE_SCRCPY_SERVER", &bench.jar)
+        .env("LSIE_DEVICE_SCRCPY_VERSION", VERSION)
+        .args(["pipeline", "run", "--once", "--quiet"])
+        .arg(file)
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{done:?}");
+    let line = String::from_utf8_lossy(&done.stdout).into_owned();
+    assert!(line.contains("320"), "{line}");
 }

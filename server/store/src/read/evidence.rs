@@ -1,6 +1,7 @@
 //! Segments, metrics, gaps, alerts and counts.
 
 use lsie_schemas::contract::AcousticMetrics;
+use lsie_schemas::link::SegmentClock;
 use lsie_schemas::time::UtcMicros;
 use rusqlite::{Row, params};
 use uuid::Uuid;
@@ -136,8 +137,21 @@ fn segment(row: &Row<'_>) -> rusqlite::Result<SegmentRow> {
         absent: column::json(row, "absent")?,
         baseline_ratio: row.get("baseline_ratio")?,
         gaps: column::json(row, "gaps")?,
+        clock: clock(row)?,
         created_at: column::instant(row, "created_at_us")?,
     })
+}
+
+fn clock(row: &Row<'_>) -> rusqlite::Result<Option<SegmentClock>> {
+    let Some(state) = column::optional_word(row, "clock_state")? else {
+        return Ok(None);
+    };
+    Ok(Some(SegmentClock {
+        state,
+        offset_s: row.get("clock_offset_s")?,
+        drift_ppm: row.get("clock_drift_ppm")?,
+        uncertainty_ms: row.get("clock_uncertainty_ms")?,
+    }))
 }
 
 fn gap(row: &Row<'_>) -> rusqlite::Result<GapRow> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use lsie_schemas::contract::{AcousticMetrics, SemanticMethod, SemanticReason};
 use lsie_schemas::id::SegmentId;
-use lsie_schemas::link::{GapNote, SegmentKind, SegmentMessage, VoiceSummary};
+use lsie_schemas::link::{GapNote, SegmentClock, SegmentKind, SegmentMessage, VoiceSummary};
 use lsie_schemas::observation::NullReason;
 use lsie_schemas::time::UtcMicros;
 use rusqlite::{OptionalExtension, Transaction, params};
@@ -54,6 +54,8 @@ pub struct SegmentRecord {
     pub baseline_ratio: Option<f64>,
     /// Stretches without data.
     pub gaps: Vec<GapNote>,
+    /// How the source's clock stood, where it has one of its own.
+    pub clock: Option<SegmentClock>,
 }
 
 /// Numbers measured in a window.
@@ -115,6 +117,7 @@ impl From<&SegmentMessage> for SegmentRecord {
             absent: message.absent.clone(),
             baseline_ratio: message.baseline_ratio,
             gaps: message.gaps.as_slice().to_vec(),
+            clock: message.clock,
         }
     }
 }
@@ -162,13 +165,13 @@ pub(crate) fn insert(
         column::finite("gap.from_s", gap.from_s)?;
         column::finite("gap.to_s", gap.to_s)?;
     }
-    let voice = segment.voice;
+    let (voice, clock) = (segment.voice, segment.clock);
     transaction
         .prepare_cached(
             "INSERT INTO segments (segment_id, session_id, kind, window_start_us, window_end_us, pcm_sha256,
                  silence_prefix_s, speech_s, rms_dbfs, peak_dbfs, n_observations, n_frames, absent, baseline_ratio,
-                 gaps, created_at_us)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+                 gaps, created_at_us, clock_state, clock_offset_s, clock_drift_ppm, clock_uncertainty_ms)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
         )?
         .execute(params![
             segment.segment_id.as_str(),
@@ -187,6 +190,10 @@ pub(crate) fn insert(
             column::optional_finite("baseline_ratio", segment.baseline_ratio)?,
             column::to_json(&segment.gaps)?,
             now.0,
+            clock.map(|clock| clock.state.word()),
+            column::optional_finite("clock_offset_s", clock.and_then(|clock| clock.offset_s))?,
+            column::optional_finite("clock_drift_ppm", clock.and_then(|clock| clock.drift_ppm))?,
+            column::optional_finite("clock_uncertainty_ms", clock.and_then(|clock| clock.uncertainty_ms))?,
         ])?;
     Ok(true)
 }

@@ -281,12 +281,15 @@ impl Supervisor {
             .read(move |view| view.session(id))
             .await?
             .ok_or(SupervisorError::SessionNotFound(id))?;
-        let gaps = self.read(move |view| view.data_gaps(id)).await?;
+        let (gaps, segments) = self
+            .read(move |view| Ok((view.data_gaps(id)?, view.segments(id, limit)?)))
+            .await?;
         let encounters = self.encounters(id, limit, None).await?;
         Ok(state::readback(
             row,
             gaps,
             encounters,
+            segments,
             &self.snapshot(),
             utc_now(),
         ))

@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use lsie_schemas::api::{Alert, DataGap, EncounterV2, EngineStatus, LiveReadback, Status};
+use lsie_schemas::api::{
+    Alert, DataGap, EncounterV2, EngineStatus, LiveReadback, SegmentV2, Status,
+};
 use lsie_schemas::time::UtcMicros;
-use lsie_store::rows::{AlertRow, Counts, GapRow, SessionRow};
+use lsie_store::WindowKind;
+use lsie_store::rows::{AlertRow, Counts, GapRow, SegmentRow, SessionRow};
 
 use super::{health, session};
 use crate::snapshot::Snapshot;
@@ -26,6 +29,7 @@ pub(super) fn readback(
     row: SessionRow,
     gaps: Vec<GapRow>,
     encounters: Vec<EncounterV2>,
+    segments: Vec<SegmentRow>,
     snapshot: &Snapshot,
     now: UtcMicros,
 ) -> LiveReadback {
@@ -50,6 +54,7 @@ pub(super) fn readback(
             .and_then(UtcMicros::from_epoch_secs),
         session: session::view(row, snapshot, now),
         encounters,
+        segments: segments.into_iter().map(segment).collect(),
         data_gaps: gaps
             .into_iter()
             .map(|gap| DataGap {
@@ -58,6 +63,31 @@ pub(super) fn readback(
                 reason: gap.cause,
             })
             .collect(),
+    }
+}
+
+fn segment(row: SegmentRow) -> SegmentV2 {
+    let kind = match row.kind {
+        WindowKind::Grid => "grid",
+        WindowKind::Stimulus => "stimulus",
+    };
+    let gaps = row.gaps.into_iter().filter_map(|gap| {
+        Some(DataGap {
+            from_utc: UtcMicros::from_epoch_secs(gap.from_s)?,
+            to_utc: UtcMicros::from_epoch_secs(gap.to_s)?,
+            reason: gap.reason.as_str().to_owned(),
+        })
+    });
+    SegmentV2 {
+        segment_id: row.segment_id,
+        kind: kind.to_owned(),
+        window_start_utc: row.window_start,
+        window_end_utc: row.window_end,
+        n_frames: row.n_frames,
+        n_observations: row.n_observations,
+        speech_s: row.speech_s,
+        clock: row.clock,
+        data_gaps: gaps.collect(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use lsie_schemas::api::PlannedStimulusRequest;
 use lsie_schemas::id::digest_uuid;
-use lsie_schemas::link::{Bounded, EngineMessage, GapNote, Text};
+use lsie_schemas::link::{Bounded, ClockRung, EngineMessage, GapNote, SegmentClock, Text};
 use lsie_store::{StimulusState, Verdict};
 use lsie_supervisor::SupervisorError;
 use uuid::Uuid;
@@ -74,7 +74,15 @@ async fn the_word_of_the_operator_may_come_after_the_window() {
     let world = World::open(Options::default()).await;
     let (mut engine, id) = world.calibrated().await;
     let (action, t) = world.stimulus(&mut engine, id, 40.0).await;
-    engine.segment(segment(id, action, t, smile(t))).await;
+    let mut closed = segment(id, action, t, smile(t));
+    let clock = SegmentClock {
+        state: ClockRung::Holdover,
+        offset_s: Some(12.5),
+        drift_ppm: Some(80.0),
+        uncertainty_ms: Some(1.5),
+    };
+    closed.clock = Some(clock);
+    engine.segment(closed).await;
     eventually("the encounter waits for the operator", || async {
         world
             .supervisor
@@ -88,6 +96,10 @@ async fn the_word_of_the_operator_may_come_after_the_window() {
     assert!(world.rows(id).is_empty());
     world.attest(id, true).await;
     assert!(world.only_row(id).await.applied);
+    let seen = world.supervisor.readback(id, 5).await.unwrap();
+    assert_eq!(seen.segments.len(), 1);
+    assert_eq!(seen.segments[0].kind, "stimulus");
+    assert_eq!(seen.segments[0].clock, Some(clock));
     let late = world.supervisor.attest(
         id,
         lsie_schemas::api::AttestRequest {

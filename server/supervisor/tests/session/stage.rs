@@ -572,5 +572,6 @@ pub(crate) fn segment(
         silence_prefix_s: 0.0,
         gaps: Bounded::cut(Vec::<GapNote>::new()).0,
         baseline_ratio: Some(0.75),
+        clock: None,
     }
 }

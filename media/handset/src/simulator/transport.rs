@@ -3,12 +3,13 @@
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{Shutdown, TcpStream};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use super::device::Phone;
+use super::link::LinkModel;
 use super::services;
 use super::wire::{MAX_PAYLOAD, Message, VERSION};
 
@@ -18,8 +19,9 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// A thread of the phone. It ends when its connection does.
 pub(super) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) {
-    let spawned = thread::Builder::new().name(name.into()).spawn(body);
-    assert!(spawned.is_ok(), "no thread for {name}");
+    if let Err(error) = thread::Builder::new().name(name.into()).spawn(body) {
+        tracing::error!(%error, name, "the simulated phone gets no thread");
+    }
 }
 
 #[derive(Debug)]
@@ -29,6 +31,8 @@ pub(super) struct Link {
     writer: Mutex<TcpStream>,
     pipes: Mutex<HashMap<u32, Arc<Pipe>>>,
     next: AtomicU32,
+    /// Steps through the jitter in an order that repeats itself in every run.
+    dice: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -57,12 +61,21 @@ impl Link {
             socket,
             pipes: Mutex::default(),
             next: AtomicU32::new(1),
+            dice: AtomicU64::new(0),
         })
     }
 
     fn send(&self, command: [u8; 4], arg0: u32, arg1: u32, data: &[u8]) -> io::Result<()> {
         self.phone.wait_while_frozen();
-        Message::new(command, arg0, arg1, data).write(&mut *lock(&self.writer))
+        let link = self.phone.state().link;
+        let mut writer = lock(&self.writer);
+        if link != LinkModel::default() {
+            let dice = self
+                .dice
+                .fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
+            thread::sleep(link.hold(data.len(), dice >> 20));
+        }
+        Message::new(command, arg0, arg1, data).write(&mut *writer)
     }
 
     /// The phone is pulled off the cable.
@@ -88,6 +101,7 @@ impl Link {
 
     fn handle(self: &Arc<Self>, message: &Message) -> io::Result<()> {
         match &message.command {
+            b"CNXN" if self.phone.state().ignores_greeting => Ok(()),
             b"CNXN" if self.phone.is_authorized() => self.greet(),
             b"CNXN" => self.send(*b"AUTH", 1, 0, &[7; 20]),
             // A signature of a key that is not known: another token until the public key comes.

@@ -11,7 +11,7 @@ pub(super) fn is_offered(phone: &Phone, service: &str) -> bool {
     let (kind, rest) = service.split_once(':').unwrap_or((service, ""));
     match kind.split(',').next() {
         Some("shell" | "sync") => true,
-        Some("exec") => phone.state().files.contains_key(rest),
+        Some("exec") => phone.settings().runs_responder && phone.state().files.contains_key(rest),
         Some("localabstract") => {
             let state = phone.state();
             state.sockets.get(rest).is_some_and(|socket| socket.0 > 0)

@@ -20,6 +20,13 @@ impl PhoneClock {
         host_ns + (host_ns as f64 * self.ppm * 1e-6).round() as i64 + self.offset_ns
     }
 
+    /// Another rate from our time `host_ns` on, without a step.
+    pub fn turn_to(&mut self, ppm: f64, host_ns: i64) {
+        let before_ns = self.monotonic_ns(host_ns);
+        self.ppm = ppm;
+        self.offset_ns += before_ns - self.monotonic_ns(host_ns);
+    }
+
     /// The responder's answer to a request.
     #[must_use]
     pub fn answer(&self, echo: &[u8], host_ns: i64) -> Vec<u8> {

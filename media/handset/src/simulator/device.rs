@@ -1,4 +1,4 @@
-//! The phone itself: its files, sockets, clocks, and what a test does to it.
+//! The phone itself: its files, sockets, clocks, and what is done to it.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -6,14 +6,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
-
 use super::clock::PhoneClock;
+use super::error::SimulatorError;
 use super::film::Film;
+use super::link::LinkModel;
 use super::transport::{Link, Pipe, lock, spawn};
+use crate::recording::Recording;
 
 /// What the phone is.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is something a phone does or does not, apart from the others"
+)]
 pub struct PhoneSettings {
     /// Model, as the phone says it.
     pub model: String,
@@ -37,6 +42,12 @@ pub struct PhoneSettings {
     pub refuses_files: Option<String>,
     /// What the camera sees while the phone lies on its side; else a committed clip.
     pub film: Option<Arc<Film>>,
+    /// What is played in place of a film: the streams of a recorded phone, once.
+    pub replay: Option<Arc<Recording>>,
+    /// Whether programs may run from the shell user's folder; without, no clock responder answers.
+    pub runs_responder: bool,
+    /// Whether the first socket greets with its dummy byte and the model.
+    pub greets: bool,
     /// What the microphone hears, looped: signed 16-bit samples, 2 channels, 48 kHz, little endian; else a constant.
     pub sound: Option<Arc<[u8]>>,
 }
@@ -62,6 +73,9 @@ impl PhoneSettings {
             is_boottime: false,
             refuses_files: None,
             film: None,
+            replay: None,
+            runs_responder: true,
+            greets: true,
             sound: None,
         }
     }
@@ -83,6 +97,14 @@ pub enum VideoFault {
     Rotate,
     /// A unit without its start code.
     Corrupt,
+    /// A unit whose bits behind its head are flipped, one in a hundred bytes.
+    FlipBits,
+    /// Parameter sets once more, without a word about a size.
+    Config,
+    /// A header whose flag bits mean nothing at this place.
+    BadFlags,
+    /// The server ends in the middle of a packet.
+    Truncate,
     /// A header announces this length.
     Length(u32),
     /// The cable goes in the middle of a packet.
@@ -98,7 +120,7 @@ pub(super) struct Rests {
     pub(super) audio: bool,
 }
 
-/// What a test may look at.
+/// What changes while it runs, and what may be looked at.
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) files: HashMap<String, Vec<u8>>,
@@ -114,6 +136,11 @@ pub(super) struct State {
     pub(super) clock: Option<PhoneClock>,
     is_authorized: bool,
     is_frozen: bool,
+    /// Does not answer adb's greeting: listed as offline.
+    pub(super) ignores_greeting: bool,
+    pub(super) link: LinkModel,
+    /// When the newest server began to play a recording, our clock.
+    pub(super) replays_at_ns: Option<i64>,
     pub(super) rests: Rests,
     links: Vec<Weak<Link>>,
 }
@@ -130,13 +157,14 @@ pub struct Phone {
 
 impl Phone {
     /// A phone on an odd loopback port, as adb expects of what it treats like USB.
-    pub fn start(settings: PhoneSettings) -> Result<Arc<Self>> {
+    pub fn start(settings: PhoneSettings) -> Result<Arc<Self>, SimulatorError> {
         let listener = (0..64)
             .filter_map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).ok())
             .find(|listener| listener.local_addr().is_ok_and(|at| at.port() % 2 == 1))
-            .context("no odd port is free")?;
+            .ok_or(SimulatorError::NoOddPort)?;
+        let address = listener.local_addr();
         let phone = Arc::new(Self {
-            address: listener.local_addr()?,
+            address: address.map_err(SimulatorError::io("listening"))?,
             state: Mutex::new(State {
                 is_authorized: settings.is_authorized,
                 next_pid: 4000,
@@ -169,6 +197,12 @@ impl Phone {
 
     pub(super) fn state(&self) -> std::sync::MutexGuard<'_, State> {
         lock(&self.state)
+    }
+
+    /// Whether its cable is in.
+    #[must_use]
+    pub fn is_plugged(&self) -> bool {
+        self.is_plugged.load(Ordering::Acquire)
     }
 
     /// Our clock.
@@ -211,7 +245,7 @@ impl Phone {
     }
 
     /// Plugs the cable in again.
-    pub fn replug(self: &Arc<Self>) -> Result<()> {
+    pub fn replug(self: &Arc<Self>) -> Result<(), SimulatorError> {
         let begun = Instant::now();
         loop {
             match TcpListener::bind(self.address) {
@@ -220,7 +254,10 @@ impl Phone {
                     listen(self, listener);
                     return Ok(());
                 }
-                Err(error) if begun.elapsed() > Duration::from_secs(10) => return Err(error.into()),
+                Err(source) if begun.elapsed() > Duration::from_secs(10) => {
+                    let during = "plugging in again";
+                    return Err(SimulatorError::Io { during, source });
+                }
                 Err(_) => std::thread::sleep(Duration::from_millis(20)),
             }
         }
@@ -230,6 +267,21 @@ impl Phone {
     pub fn freeze(&self, is_frozen: bool) {
         self.state().is_frozen = is_frozen;
         self.changed.notify_all();
+    }
+
+    /// The cable is as slow as this from now on.
+    pub fn slow(&self, link: LinkModel) {
+        self.state().link = link;
+    }
+
+    /// The person takes the acceptance of this computer's key back: seen at the next plugging in.
+    pub fn forget_key(&self) {
+        self.state().is_authorized = false;
+    }
+
+    /// Whether adb's greeting stays without an answer: seen at the next plugging in, as a phone that is offline.
+    pub fn ignore_greeting(&self, ignores: bool) {
+        self.state().ignores_greeting = ignores;
     }
 
     /// Something happens at the next picture.
@@ -257,6 +309,13 @@ impl Phone {
     #[must_use]
     pub fn file(&self, path: &str) -> Option<Vec<u8>> {
         self.state().files.get(path).cloned()
+    }
+
+    /// Whether a server began to play its recording at least so many nanoseconds ago.
+    #[must_use]
+    pub fn has_played(&self, length_ns: i64) -> bool {
+        let begun_ns = self.state().replays_at_ns;
+        begun_ns.is_some_and(|begun_ns| self.host_ns() > begun_ns.saturating_add(length_ns))
     }
 
     /// Servers that run.

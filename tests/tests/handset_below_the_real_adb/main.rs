@@ -1,146 +1,30 @@
 //! The handset against a simulated phone below the genuine adb server (device 7, 8). Each test has a server of its own.
 
+mod faults;
+mod recordings;
+mod stage;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use lsie_handset::adb::{AdbClient, DeviceState, MODE_FILE};
 use lsie_handset::clock::{ClockState, TimeBase};
 use lsie_handset::scrcpy::{JarSearch, StreamKind, VideoSize};
 use lsie_handset::session::{EndCause, SessionState};
-use lsie_handset::{
-    AccessUnit, AudioContent, Handset, HandsetConfig, HandsetEvent, HandsetStreams, UnitFlags,
-};
-use lsie_tests::phone::{AdbServer, Exit, Film, Phone, PhoneSettings, VideoFault};
+use lsie_handset::{AccessUnit, AudioContent, Handset, HandsetConfig, HandsetEvent, UnitFlags};
+use lsie_tests::phone::{Exit, Film, Phone, PhoneSettings, VideoFault, adb_server};
 
-const CEILING: Duration = Duration::from_secs(15);
-const SOON: Duration = Duration::from_millis(50);
-
-/// A phone below a real server, and the handset on top.
-struct Bench {
-    handset: Option<Handset>,
-    streams: HandsetStreams,
-    phone: Arc<Phone>,
-    server: AdbServer,
-    seen: Vec<HandsetEvent>,
-}
-
-impl Bench {
-    /// `None` where adb is not installed, which was said loudly.
-    fn new(
-        name: &str,
-        version: &str,
-        change: impl FnOnce(&mut PhoneSettings),
-    ) -> Result<Option<Self>> {
-        let Some(server) = AdbServer::start(name)? else {
-            return Ok(None);
-        };
-        let epoch = Instant::now();
-        let mut settings = PhoneSettings::new(version, epoch);
-        change(&mut settings);
-        let phone = Phone::start(settings)?;
-        server.attach(&phone)?;
-        let (handset, streams) = Handset::open(config(&server, version, epoch)?)?;
-        Ok(Some(Self {
-            handset: Some(handset),
-            streams,
-            phone,
-            server,
-            seen: Vec::new(),
-        }))
-    }
-
-    /// Waits for an event that the test is after.
-    fn wait<T>(
-        &mut self,
-        what: &str,
-        mut find: impl FnMut(&HandsetEvent) -> Option<T>,
-    ) -> Result<T> {
-        let begun = Instant::now();
-        while begun.elapsed() < CEILING {
-            while self.streams.audio.pop(Duration::ZERO).is_some() {}
-            let Some(event) = self.streams.events.pop(SOON) else {
-                continue;
-            };
-            let found = find(&event);
-            self.seen.push(event);
-            if let Some(found) = found {
-                return Ok(found);
-            }
-        }
-        bail!("{what} did not come; seen {:#?}", self.seen)
-    }
-
-    /// Waits for a state and tells the log that came with it.
-    fn wait_state(&mut self, wanted: SessionState) -> Result<Vec<String>> {
-        self.wait(wanted.word(), |event| match event {
-            HandsetEvent::State { transition, log } if transition.to == wanted => Some(log.clone()),
-            _ => None,
-        })
-    }
-
-    /// The next picture that is as the test wants it.
-    fn unit(&self, what: &str, wanted: impl Fn(&AccessUnit) -> bool) -> Result<AccessUnit> {
-        let begun = Instant::now();
-        while begun.elapsed() < CEILING {
-            if let Some(unit) = self.streams.video.pop(SOON).filter(|unit| wanted(unit)) {
-                return Ok(unit);
-            }
-        }
-        bail!(
-            "no picture {what}; {:#?}",
-            self.handset().map(Handset::status)
-        )
-    }
-
-    fn handset(&self) -> Result<&Handset> {
-        self.handset.as_ref().context("stopped")
-    }
-
-    fn stop(&mut self) {
-        if let Some(handset) = self.handset.take() {
-            handset.stop();
-        }
-    }
-}
-
-fn config(server: &AdbServer, version: &str, epoch: Instant) -> Result<HandsetConfig> {
-    let jar = server.home().join("scrcpy-server");
-    std::fs::write(&jar, b"PK\x03\x04 no real jar")?;
-    Ok(HandsetConfig {
-        adb_port: server.port(),
-        adb_program: Some(server.program()),
-        jar: JarSearch {
-            flag: Some(jar),
-            stated_version: Some(version.parse()?),
-            ..JarSearch::default()
-        },
-        epoch,
-        ..HandsetConfig::default()
-    })
-}
-
-fn is_key(unit: &AccessUnit) -> bool {
-    unit.flags.has(UnitFlags::KEY)
-}
-
-fn eventually(what: &str, mut holds: impl FnMut() -> bool) -> Result<()> {
-    let begun = Instant::now();
-    while !holds() {
-        ensure!(begun.elapsed() < CEILING, "{what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    Ok(())
-}
+use crate::stage::{Bench, CEILING, SOON, config, eventually, is_key};
 
 /// Every unit is one of the film's, a key with its sets in front; times are true within what they claim.
-fn streams_truly(name: &str, version: &str) -> Result<()> {
-    let Some(mut bench) = Bench::new(name, version, |_| {})? else {
+fn streams_truly(name: &str, version: &str, change: impl FnOnce(&mut PhoneSettings)) -> Result<()> {
+    let Some(mut bench) = Bench::new(name, version, change)? else {
         return Ok(());
     };
     bench.wait_state(SessionState::Streaming)?;
-    let film = Film::committed(320, 180)?;
+    let film = Film::built_in(320, 180)?;
     let sets = &film.units.first().context("empty")?.bytes;
     let mut mapped = 0;
     let begun = Instant::now();
@@ -191,17 +75,25 @@ fn streams_truly(name: &str, version: &str) -> Result<()> {
 
 #[test]
 fn pictures_and_sound_arrive_from_a_server_of_dialect_b() -> Result<()> {
-    streams_truly("b", "4.1")
+    streams_truly("b", "4.1", |_| {})
 }
 
 #[test]
 fn pictures_and_sound_arrive_from_a_server_of_dialect_a() -> Result<()> {
-    streams_truly("a", "3.3.4")
+    streams_truly("a", "3.3.4", |_| {})
+}
+
+#[test]
+fn times_are_within_their_bound_on_a_clock_that_runs_200_ppm_fast_or_slow() -> Result<()> {
+    for (name, ppm) in [("fast", 200.0), ("slow-clock", -200.0)] {
+        streams_truly(name, "4.1", |settings| settings.clock.ppm = ppm)?;
+    }
+    Ok(())
 }
 
 #[test]
 fn a_file_arrives_whole_and_a_command_answers() -> Result<()> {
-    let Some(server) = AdbServer::start("push")? else {
+    let Some(server) = adb_server("push")? else {
         return Ok(());
     };
     let phone = Phone::start(PhoneSettings::new("4.1", Instant::now()))?;

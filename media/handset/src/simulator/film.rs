@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result, bail, ensure};
+use super::error::SimulatorError;
+
+/// 30 pictures a second.
+const FRAME_NS: i64 = 33_333_333;
 
 /// One access unit or its parameter sets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,58 +25,77 @@ pub struct Film {
     pub width: u32,
     /// Pixels.
     pub height: u32,
+    /// From one picture to the next, nanoseconds.
+    pub frame_ns: i64,
     /// In order; the first is a configuration.
     pub units: Vec<Unit>,
 }
 
 impl Film {
-    /// The committed clip of this size.
-    pub fn committed(width: u32, height: u32) -> Result<Self> {
+    /// The built-in clip of this size.
+    pub fn built_in(width: u32, height: u32) -> Result<Self, SimulatorError> {
         let bytes: &[u8] = match (width, height) {
-            (320, 180) => include_bytes!("../../fixtures/handset/ball-320x180.h264"),
-            (180, 320) => include_bytes!("../../fixtures/handset/ball-180x320.h264"),
-            _ => bail!("no clip of {width}x{height} is committed"),
+            (320, 180) => include_bytes!("../../assets/ball-320x180.h264"),
+            (180, 320) => include_bytes!("../../assets/ball-180x320.h264"),
+            _ => return Err(SimulatorError::NoClip { width, height }),
         };
-        Self::of(width, height, bytes)
+        Self::from_annex_b(width, height, FRAME_NS, bytes)
     }
 
     /// The demo presenter as the demo's cache file holds it: a magic word, a version, a count, then units, each with a mark
     /// and its length in front.
-    pub fn presenter(path: &Path) -> Result<Self> {
-        let file = std::fs::read(path).with_context(|| path.display().to_string())?;
-        let mut rest = file.strip_prefix(b"LSIEDEMO").context("no demo file")?;
-        let mut number = |bytes: usize| -> Result<Vec<u8>> {
-            let (head, tail) = rest.split_at_checked(bytes).context("it is cut short")?;
-            rest = tail;
-            Ok(head.to_vec())
-        };
-        let word = |bytes: Vec<u8>| {
-            bytes
-                .iter()
-                .rev()
-                .fold(0, |sum, byte| sum << 8 | usize::from(*byte))
-        };
-        number(4)?;
-        let count = word(number(4)?);
-        let mut stream = Vec::new();
-        for _ in 0..count {
-            number(1)?;
-            let length = word(number(4)?);
-            stream.extend(number(length)?);
-        }
-        Self::of(1280, 720, &stream)
+    pub fn presenter(path: &Path) -> Result<Self, SimulatorError> {
+        let file = std::fs::read(path).map_err(SimulatorError::io("reading the presenter"))?;
+        let cut_short = SimulatorError::NotAFilm("it is cut short");
+        let stream = presenter_stream(&file).ok_or(cut_short)?;
+        Self::from_annex_b(1280, 720, FRAME_NS, &stream)
     }
 
-    fn of(width: u32, height: u32, stream: &[u8]) -> Result<Self> {
+    /// An H.264 byte stream with one slice to a picture, cut into units.
+    pub fn from_annex_b(
+        width: u32,
+        height: u32,
+        frame_ns: i64,
+        stream: &[u8],
+    ) -> Result<Self, SimulatorError> {
         let units = cut(stream);
-        ensure!(units.first().is_some_and(|unit| unit.is_config));
-        ensure!(units.iter().any(|unit| unit.is_key));
+        if units.first().is_none_or(|unit| !unit.is_config) {
+            return Err(SimulatorError::NotAFilm(
+                "it does not begin with parameter sets",
+            ));
+        }
+        if !units.iter().any(|unit| unit.is_key) {
+            return Err(SimulatorError::NotAFilm("it has no key picture"));
+        }
         Ok(Self {
             width,
             height,
+            frame_ns: frame_ns.max(1_000_000),
             units,
         })
     }
+}
+
+fn presenter_stream(file: &[u8]) -> Option<Vec<u8>> {
+    let mut rest = file.strip_prefix(b"LSIEDEMO")?;
+    let mut take = |bytes: usize| -> Option<&[u8]> {
+        let (head, tail) = rest.split_at_checked(bytes)?;
+        rest = tail;
+        Some(head)
+    };
+    let word = |bytes: &[u8]| {
+        let digits = bytes.iter().rev();
+        digits.fold(0, |sum, byte| sum << 8 | usize::from(*byte))
+    };
+    take(4)?;
+    let count = word(take(4)?);
+    let mut stream = Vec::new();
+    for _ in 0..count {
+        take(1)?;
+        let length = word(take(4)?);
+        stream.extend(take(length)?);
+    }
+    Some(stream)
 }
 
 /// Places where a start code of three bytes begins.
