@@ -8,7 +8,8 @@
 //! ```
 //!
 //! The window is Hann's, 638 samples about the frame's centre; the mean of the middle 426 is taken off before. r is divided by its
-//! value at lag 0 and by the window's own autocorrelation. A frame of zeros has a local peak of 0 and no r.
+//! value at lag 0 and by the window's own autocorrelation. A frame whose local peak is 0 has no r: what
+//! stands there means nothing.
 
 mod batch;
 pub mod reference;
