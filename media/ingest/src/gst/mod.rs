@@ -3,6 +3,7 @@
 pub(crate) mod cadence;
 pub(crate) mod complaints;
 pub(crate) mod core;
+pub(crate) mod cuda;
 pub(crate) mod decoder;
 pub(crate) mod ending;
 pub(crate) mod file;
