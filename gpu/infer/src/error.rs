@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use lsie_device::DeviceError;
 
+use crate::provider::Provider;
+
 /// A model or the inference runtime refused. The variants say what the caller can do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum InferError {
@@ -52,6 +54,17 @@ pub enum InferError {
         /// What the loader said.
         reason: String,
     },
+    /// The library that was asked for cannot run networks here. Do what `how_to_get` says, or ask for another; none is taken in its
+    /// place.
+    #[error("{provider} cannot be used: {reason}; {how_to_get}")]
+    ProviderAbsent {
+        /// What was asked for.
+        provider: Provider,
+        /// What is missing.
+        reason: String,
+        /// One sentence for the operator.
+        how_to_get: &'static str,
+    },
     /// The inference library would gather usage data. Start the program with the variable set; `lsie` does so for itself.
     #[error("ONNX Runtime would gather usage data: set {variable}=1")]
     TelemetryOn {
@@ -59,7 +72,7 @@ pub enum InferError {
         variable: &'static str,
     },
     /// The inference library refused a model or a run.
-    #[error("ONNX Runtime failed to {operation} {model}: {reason}")]
+    #[error("cannot {operation} {model}: {reason}")]
     Runtime {
         /// The verb.
         operation: &'static str,

@@ -6,7 +6,7 @@
 //!
 //! **What it never does.** It never downloads, never pre- or post-processes, never moves work to another device in silence. A
 //! model that is not there is [`InferError::ModelMissing`] with the way to get it; a library that cannot be opened is
-//! [`InferError::RuntimeUnavailable`].
+//! [`InferError::RuntimeUnavailable`], one that cannot run here [`InferError::ProviderAbsent`]. Which one runs is [`choose`]'s rule.
 //!
 //! ```
 //! use lsie_infer::{InferError, ModelState, ModelStore};
@@ -21,18 +21,25 @@
 //! ```
 
 pub mod convert;
+pub mod engine_cache;
 pub mod manifest;
 
 mod error;
 mod network;
+mod onnx_cuda;
+mod provider;
 mod runtime;
 mod self_test;
 mod store;
+#[cfg(feature = "tensorrt")]
+pub mod tensorrt;
 mod through_host;
 
 pub use error::{ConvertError, FileFault, InferError};
 pub use manifest::Manifest;
 pub use network::{Network, TensorInfo, landmark_indices};
+pub use onnx_cuda::OrtCudaNetwork;
+pub use provider::{Capability, Choice, Found, Provider, choose};
 pub use runtime::{OrtNetwork, Runtime, TELEMETRY_OFF};
 pub use store::{LOCAL_MANIFEST, ModelState, ModelStatus, ModelStore};
 pub use through_host::ThroughHost;

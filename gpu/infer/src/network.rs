@@ -57,6 +57,12 @@ pub trait Network: Send {
     /// A text that the model carries under `key`.
     fn metadata(&self, key: &str) -> Option<String>;
 
+    /// Whether `run` may be called while the stream records ([`lsie_device::Stream`] of the `cuda` device): then it neither allocates
+    /// nor waits once it has run with the same buffers before.
+    fn can_be_recorded(&self) -> bool {
+        false
+    }
+
     /// Runs once. After an error the contents of `outputs` are unspecified.
     fn run(
         &mut self,

@@ -73,6 +73,31 @@ impl Runtime {
         &self.library
     }
 
+    pub(crate) fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    /// The library's version and how it was built, in its own words.
+    pub fn description(&self) -> &'static str {
+        ort::info()
+    }
+
+    /// The providers that the library was built with, by its own names. Whether one opens on this machine is another question.
+    pub fn providers(&self) -> Vec<&'static str> {
+        use ort::ep::{CPU, CUDA, ExecutionProvider, NVRTX, TensorRT, WebGPU};
+        fn of<P: ExecutionProvider>() -> Option<&'static str> {
+            P::is_available().unwrap_or(false).then_some(P::NAME)
+        }
+        let known = [
+            of::<TensorRT>(),
+            of::<NVRTX>(),
+            of::<CUDA>(),
+            of::<WebGPU>(),
+            of::<CPU>(),
+        ];
+        known.into_iter().flatten().collect()
+    }
+
     /// Loads a model for the processor: one thread, deterministic. Sizes are fixed but for named axes of inputs.
     pub fn open(&self, model: &Path) -> Result<OrtNetwork, InferError> {
         OrtNetwork::open(self, model)
@@ -125,11 +150,8 @@ impl OrtNetwork {
             reason,
         };
         let session = build_session(runtime, model).map_err(&failed)?;
-        let infos = |outlets: &[Outlet]| {
-            let infos = outlets.iter().map(tensor_info);
-            infos.collect::<Result<Vec<_>, String>>().map_err(&failed)
-        };
-        let (input_infos, outputs) = (infos(session.inputs())?, infos(session.outputs())?);
+        let input_infos = tensor_infos(session.inputs()).map_err(&failed)?;
+        let outputs = tensor_infos(session.outputs()).map_err(&failed)?;
         let free_axes = free_axes(session.inputs());
         if let Some(axis) = self::free_axes(session.outputs()).first() {
             return Err(failed(format!("an output has the free axis {}", axis.name)));
@@ -271,6 +293,11 @@ fn build_session(runtime: &Runtime, model: &Path) -> Result<Session, String> {
         .map_err(|error| error.to_string())
 }
 
+/// The tensors of one side of a model, or why they cannot be taken.
+pub(crate) fn tensor_infos(outlets: &[Outlet]) -> Result<Vec<TensorInfo>, String> {
+    outlets.iter().map(tensor_info).collect()
+}
+
 fn tensor_info(outlet: &Outlet) -> Result<TensorInfo, String> {
     let name = outlet.name().to_owned();
     if outlet.dtype().tensor_type() != Some(TensorElementType::Float32) {
@@ -329,10 +356,19 @@ fn free_axes(outlets: &[Outlet]) -> Vec<FreeAxis> {
 }
 
 fn binding(info: &TensorInfo, label: Option<&str>) -> InferError {
+    binding_fault(info, "cpu", label)
+}
+
+/// The error for a buffer that does not fit a tensor.
+pub(crate) fn binding_fault(
+    info: &TensorInfo,
+    wanted_device: &'static str,
+    label: Option<&str>,
+) -> InferError {
     InferError::Binding {
         tensor: info.name.clone(),
         wanted_bytes: info.len_bytes(),
-        wanted_device: "cpu",
+        wanted_device,
         label: label.unwrap_or("none").to_owned(),
     }
 }

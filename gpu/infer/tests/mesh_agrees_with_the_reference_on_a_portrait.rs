@@ -16,6 +16,7 @@ const CROP_SIDE: usize = 192;
 /// The mesh sees the detector's box, enlarged.
 const ENLARGEMENT: f64 = 1.5;
 const LARGEST_ERROR_PX: f64 = 0.02;
+const LARGEST_HALF_ERROR_PX: f64 = 0.1;
 
 struct Picture {
     side: usize,
@@ -126,6 +127,27 @@ fn landmarks_in_crop(rig: &Rig) -> Vec<[f64; 2]> {
 
 #[test]
 fn all_landmarks_lie_within_two_hundredths_of_a_pixel() {
+    let largest_px = largest_error_px(&mut Rig::new("face_mesh"));
+    assert!(largest_px <= LARGEST_ERROR_PX, "{largest_px} px");
+}
+
+/// The network with 16-bit floats inside, as GPUs run it. The processor's library computes some operations in 32 bits all the
+/// same, so this judges the rounded weights and most of the values between.
+#[test]
+fn sixteen_bits_move_no_landmark_by_a_tenth_of_a_pixel() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("half.onnx");
+    let whole = std::fs::read(installed::must(installed::store().path("face_mesh"))).unwrap();
+    let half = lsie_infer::convert::to_half(&whole).unwrap();
+    assert!(half.len() < whole.len() * 6 / 10);
+    std::fs::write(&path, half).unwrap();
+    let largest_px = largest_error_px(&mut Rig::of_file(&path));
+    println!("largest error {largest_px} px");
+    assert!(largest_px <= LARGEST_HALF_ERROR_PX, "{largest_px} px");
+}
+
+/// Greatest distance of a landmark from its recorded place, pixels of the portrait.
+fn largest_error_px(rig: &mut Rig) -> f64 {
     let (picture, recorded) = (picture(), recorded());
     let rgb_sha256 = lsie_schemas::text::sha256_hex(&picture.rgb);
     assert_eq!(
@@ -133,7 +155,6 @@ fn all_landmarks_lie_within_two_hundredths_of_a_pixel() {
         "another picture was recorded"
     );
     let region = Region::from_detection(&recorded["detection"]);
-    let mut rig = Rig::new("face_mesh");
     let input = rig.inputs[0].host_mut::<f32>().unwrap();
     for (place, value) in input.iter_mut().enumerate() {
         let (channel, pixel) = (
@@ -146,12 +167,11 @@ fn all_landmarks_lie_within_two_hundredths_of_a_pixel() {
     rig.run().unwrap();
 
     let reference = recorded["landmarks"].as_array().unwrap();
-    let found = landmarks_in_crop(&rig);
+    let found = landmarks_in_crop(rig);
     assert_eq!((found.len(), reference.len()), (478, 478));
     let errors_px = found.iter().zip(reference).map(|(point, reference)| {
         let ([x, y], reference) = (region.frame_from_crop(*point), numbers(reference));
         (x - reference[0]).hypot(y - reference[1])
     });
-    let largest_px = errors_px.fold(0.0, f64::max);
-    assert!(largest_px <= LARGEST_ERROR_PX, "{largest_px} px");
+    errors_px.fold(0.0, f64::max)
 }

@@ -6,7 +6,7 @@ mod installed;
 
 use installed::{Rig, must, store};
 use lsie_infer::manifest::{Manifest, ModelKind};
-use lsie_infer::{InferError, ModelStore, Runtime, TELEMETRY_OFF, landmark_indices};
+use lsie_infer::{InferError, ModelStore, Provider, Runtime, TELEMETRY_OFF, landmark_indices};
 
 #[test]
 fn every_model_of_the_cache_passes_its_self_test() {
@@ -234,4 +234,32 @@ fn a_missing_library_or_model_is_a_typed_error() {
         Runtime::load(runtime.library()).is_ok(),
         "the same library again is free"
     );
+}
+
+#[test]
+fn asking_for_cuda_without_its_provider_is_that_error_and_never_the_processor() {
+    let store = store();
+    let runtime = must(store.runtime());
+    println!("{}: {:?}", runtime.description(), runtime.providers());
+    assert!(runtime.providers().contains(&"CPUExecutionProvider"));
+    if runtime.providers().contains(&"CUDAExecutionProvider") {
+        println!("not run: this library has the provider");
+        return;
+    }
+    let stream = Rig::new("silero_vad").stream;
+    let refused = runtime.open_on_cuda(&must(store.path("silero_vad")), 0, &stream);
+    let Err(InferError::ProviderAbsent {
+        provider,
+        how_to_get,
+        ..
+    }) = refused
+    else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(provider, Provider::OnnxCuda);
+    assert!(how_to_get.contains("onnxruntime-gpu"));
+    assert!(matches!(
+        runtime.check_cuda(0),
+        Err(InferError::ProviderAbsent { .. })
+    ));
 }

@@ -188,6 +188,8 @@ impl Playing {
                 + input.warnings,
             frames_missing: input.frames_missing,
             picture_changes: input.picture_changes,
+            ingest_host_copies: input.host_copies,
+            ingest_device_copies: input.device_copies,
             audio_blocks: input.blocks,
             voice_inferences: voice.inferences,
             paced_lags: input.frames_late,

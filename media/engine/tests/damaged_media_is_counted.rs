@@ -161,6 +161,11 @@ fn another_picture_size_in_mid_stream_is_no_damage() {
         (1, 0),
         "{counters:?}"
     );
+    // On the host path every picture is copied once, and no device copies any.
+    assert_eq!(
+        (counters.ingest_host_copies, counters.ingest_device_copies),
+        (320, 0)
+    );
     assert!(segments(&seen)[0].frames >= 299);
 }
 

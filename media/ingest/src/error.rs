@@ -6,6 +6,7 @@ use std::sync::Arc;
 use lsie_device::{DeviceError, FrameError};
 use lsie_handset::HandsetError;
 
+use crate::gst::cuda::CudaAbsent;
 use crate::scheme::SchemeHelp;
 
 /// A source cannot be opened or cannot go on.
@@ -105,6 +106,9 @@ pub enum IngestError {
     /// The device refused memory or a copy.
     #[error(transparent)]
     Device(#[from] DeviceError),
+    /// Pictures cannot stay in CUDA memory here. Open the source without.
+    #[error(transparent)]
+    Cuda(#[from] CudaAbsent),
     /// The decoder delivered a picture whose shape is not possible.
     #[error(transparent)]
     Frame(#[from] FrameError),
@@ -145,6 +149,7 @@ impl IngestError {
             IngestError::NoDevice { .. } => "source_not_found",
             IngestError::Cache { .. } => "demo_cache_failed",
             IngestError::Device(_) => "device_refused",
+            IngestError::Cuda(_) => "cuda_memory_unavailable",
             IngestError::Frame(_) => "frame_invalid",
             IngestError::Handset(_) => "phone_not_usable",
             IngestError::Phone { .. } => "phone_lost",
@@ -183,6 +188,9 @@ impl IngestError {
                 format!("make {} writable and leave 50 MB free", path.display())
             }
             IngestError::Device(_) => "free memory on the device or use fewer sources".to_owned(),
+            IngestError::Cuda(_) => {
+                "use NVIDIA's driver and GStreamer 1.22 or newer, or another device".to_owned()
+            }
             IngestError::Frame(_) => {
                 "use a source with a picture of 1 to 16384 pixels a side".to_owned()
             }

@@ -49,6 +49,15 @@ pub mod truth {
     };
 }
 
+/// Pictures that stay in the memory of an NVIDIA GPU.
+pub mod cuda {
+    pub use crate::gst::cuda::{
+        CudaAbsent, CudaFrame, CudaLibrary, CudaPlane, CudaShare, MAX_SURFACES, PrimaryContext,
+        WorkMark, WorkQueue,
+    };
+    pub use crate::gst::decoder::CudaVideo;
+}
+
 pub use error::IngestError;
 pub use gst::clip::{CLIP_FPS, EncodedClip, MAX_CLIP_SECS, encode_clip};
 pub use gst::decoder::{AccessUnitDecoder, DecoderSettings, Pushed};

@@ -115,6 +115,12 @@ pub struct IngestCounters {
     pub pools_shrunk: u64,
     /// Frames that passed a declared conversion.
     pub frames_converted: u64,
+    /// Copies of whole pictures by the processor between decoder and reader: one a frame where frames live in slots, one more
+    /// where they are converted, none where they stay in CUDA memory.
+    pub host_copies: u64,
+    /// Copies of whole pictures by a device between decoder and reader: one a frame where the slots are a GPU's, none where
+    /// frames stay in CUDA memory.
+    pub device_copies: u64,
     /// Frames pulled more than 100 ms after their time.
     pub frames_late: u64,
     /// Greatest lag of a pulled frame behind its time, nanoseconds.
@@ -188,6 +194,8 @@ counters!(
     early_ends,
     picture_changes,
     frames_converted,
+    host_copies,
+    device_copies,
     frames_late,
     access_units,
     access_units_rejected,

@@ -224,6 +224,14 @@ pub struct EngineCounters {
     /// Times the picture of a source changed its size or its format.
     #[serde(default)]
     pub picture_changes: u64,
+    /// Copies of whole pictures by the processor between decoder and analysis: one for each frame that was taken, one more
+    /// where it was converted; none where the decoder writes the memory of the GPU that analyses.
+    #[serde(default)]
+    pub ingest_host_copies: u64,
+    /// Copies of whole pictures by a device between decoder and analysis: one for each frame that was taken into slots of a
+    /// GPU; none where the decoder writes its memory.
+    #[serde(default)]
+    pub ingest_device_copies: u64,
     /// Sessions that ended because their source could not be opened or failed for good.
     #[serde(default)]
     pub sources_failed: u64,
@@ -288,6 +296,8 @@ impl EngineCounters {
         self.decode_errors += more.decode_errors;
         self.frames_missing += more.frames_missing;
         self.picture_changes += more.picture_changes;
+        self.ingest_host_copies += more.ingest_host_copies;
+        self.ingest_device_copies += more.ingest_device_copies;
         self.sources_failed += more.sources_failed;
         self.source_losses += more.source_losses;
         self.audio_blocks += more.audio_blocks;

@@ -20,6 +20,8 @@ mod flatbuffer;
 mod flexbuffer;
 mod lower;
 mod onnx;
+mod precision;
+mod protobuf;
 mod safetensors;
 mod tflite;
 
@@ -30,6 +32,7 @@ use lsie_schemas::text::sha256_hex;
 use crate::error::ConvertError;
 
 pub use bert::{BERT_CONVERTER_NAME, BERT_CONVERTER_VERSION, TOKENS_AXIS, bert_to_onnx};
+pub use precision::to_half;
 
 /// Names this converter in the manifest.
 pub const CONVERTER_NAME: &str = "tflite_to_onnx";

@@ -21,7 +21,7 @@ pub(crate) fn must<T, E: std::fmt::Display>(result: Result<T, E>) -> T {
     }
 }
 
-fn cache_dir() -> PathBuf {
+pub(crate) fn cache_dir() -> PathBuf {
     let folder = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     if let Some(cache) = folder("LSIE_CACHE_DIR").or_else(|| folder("LSIE_ENGINE_CACHE_DIR")) {
         return cache.into();
@@ -44,9 +44,13 @@ pub(crate) struct Rig {
 #[allow(dead_code, reason = "each test file uses its own part of this module")]
 impl Rig {
     pub(crate) fn new(name: &str) -> Self {
-        let store = store();
-        let runtime = must(store.runtime());
-        let network = Box::new(runtime.open(&must(store.path(name))).unwrap());
+        Self::of_file(&must(store().path(name)))
+    }
+
+    /// As [`Rig::new`], with a file that a test has made.
+    pub(crate) fn of_file(path: &std::path::Path) -> Self {
+        let runtime = must(store().runtime());
+        let network = Box::new(runtime.open(path).unwrap());
         let device = open(DeviceKind::Cpu).unwrap();
         let alloc = |infos: &[lsie_infer::TensorInfo]| {
             let buffers = infos

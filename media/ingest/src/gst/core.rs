@@ -13,9 +13,10 @@ use crate::gst::complaints;
 use crate::watch::{IngestEvent, Watch};
 
 /// Elements that are used by name, and the Debian package of each.
-const PACKAGES: [(&str, &str); 9] = [
+const PACKAGES: [(&str, &str); 10] = [
     ("avdec_h264", "gstreamer1.0-libav"),
     ("h264parse", "gstreamer1.0-plugins-bad"),
+    ("openh264dec", "gstreamer1.0-plugins-bad"),
     ("x264enc", "gstreamer1.0-plugins-ugly"),
     ("flacdec", "gstreamer1.0-plugins-good"),
     ("flacparse", "gstreamer1.0-plugins-good"),

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! push ──▶ appsrc ──▶ h264parse ──▶ avdec_h264 ──▶ appsink ──▶ VideoSource::next
+//!                            └─────▶ nvh264dec ───▶ appsink ──▶ CudaVideo::next
 //! ```
 
 use std::sync::Arc;
@@ -15,11 +16,12 @@ use lsie_device::Device;
 use crate::access_unit::{UnitKind, inspect};
 use crate::error::IngestError;
 use crate::gst::core::{Keeping, PipelineCore, make, pull_sink};
+use crate::gst::cuda::{self, CudaFrame, CudaShare, SurfaceIntake};
 use crate::gst::file::picture_caps;
 use crate::gst::planes::Uploader;
 use crate::gst::stamps::Stamps;
-use crate::gst::video::{VideoParts, VideoSource, watch_arrivals, watch_damage};
-use crate::pull::{AccessUnit, host_time_ns};
+use crate::gst::video::{Intake, VideoParts, VideoSource, watch_arrivals, watch_damage};
+use crate::pull::{AccessUnit, Pull, host_time_ns};
 use crate::scheme::Pace;
 use crate::watch::{IngestEvent, Watch};
 
@@ -56,6 +58,41 @@ pub enum Pushed {
     Stopped,
 }
 
+/// What differs between a decoder on the host and one on the device.
+struct DecoderParts<'a, D> {
+    /// Makes the element, once GStreamer has started.
+    decoder: D,
+    caps: gst::Caps,
+    intake: Intake,
+    share: Option<&'a CudaShare>,
+}
+
+impl DecoderParts<'static, fn() -> Result<gst::Element, IngestError>> {
+    fn on_host(settings: &DecoderSettings, watch: &Watch) -> Result<Self, IngestError> {
+        gst::init().map_err(|error| IngestError::Unusable(error.to_string()))?;
+        let (device, slots) = (Arc::clone(&settings.device), settings.pool_slots);
+        Ok(DecoderParts {
+            decoder: decoder_element,
+            caps: picture_caps(),
+            intake: Intake::Slots(Uploader::new(device, slots, watch.clone())?),
+            share: None,
+        })
+    }
+}
+
+/// The pulling half of a decoder whose pictures stay in CUDA memory.
+pub struct CudaVideo {
+    source: VideoSource,
+}
+
+impl CudaVideo {
+    /// Waits at most `timeout` for the next picture. Pacing and loss are those of [`VideoSource::next`], with the surfaces that
+    /// may be held ([`cuda::MAX_SURFACES`]) in the place of slots.
+    pub fn next(&mut self, timeout: Duration) -> Result<Pull<CudaFrame>, IngestError> {
+        self.source.next_surface(timeout)
+    }
+}
+
 /// The pushing half of a decoder. Dropping it ends the stream: the frames still inside come out, then `End`.
 pub struct AccessUnitDecoder {
     source: gst_app::AppSrc,
@@ -75,12 +112,31 @@ impl AccessUnitDecoder {
         Self::start_watched(settings, Watch::default())
     }
 
+    /// Starts NVIDIA's decoder in our context. The second half gives its pictures where they lie, without a copy; the device and
+    /// the slots of `settings` are not used. [`IngestError::MissingElement`] where GStreamer has no such decoder.
+    pub fn start_on_cuda(
+        settings: &DecoderSettings,
+        share: &CudaShare,
+    ) -> Result<(Self, CudaVideo), IngestError> {
+        let watch = Watch::default();
+        let parts = DecoderParts {
+            decoder: || cuda::decoder_element(share.device()),
+            caps: cuda::picture_caps(),
+            intake: Intake::Surfaces(SurfaceIntake::new(share, watch.clone())),
+            share: Some(share),
+        };
+        let (decoder, source) =
+            Self::build(settings.pace, watch, settings.pace == Pace::Live, parts)?;
+        Ok((decoder, CudaVideo { source }))
+    }
+
     /// As [`AccessUnitDecoder::start`], counting in `watch`.
     pub fn start_watched(
         settings: &DecoderSettings,
         watch: Watch,
     ) -> Result<(Self, VideoSource), IngestError> {
-        Self::build(settings, watch, settings.pace == Pace::Live)
+        let parts = DecoderParts::on_host(settings, &watch)?;
+        Self::build(settings.pace, watch, settings.pace == Pace::Live, parts)
     }
 
     /// For a pusher that has its own clock and may wait, so that nothing is dropped before the decoder.
@@ -88,31 +144,38 @@ impl AccessUnitDecoder {
         settings: &DecoderSettings,
         watch: Watch,
     ) -> Result<(Self, VideoSource), IngestError> {
-        Self::build(settings, watch, false)
+        let parts = DecoderParts::on_host(settings, &watch)?;
+        Self::build(settings.pace, watch, false, parts)
     }
 
     /// `drops` says whether a full queue drops or makes the pusher wait.
-    fn build(
-        settings: &DecoderSettings,
+    fn build<D>(
+        pace: Pace,
         watch: Watch,
         drops: bool,
-    ) -> Result<(Self, VideoSource), IngestError> {
-        let live = settings.pace == Pace::Live;
+        parts: DecoderParts<'_, D>,
+    ) -> Result<(Self, VideoSource), IngestError>
+    where
+        D: FnOnce() -> Result<gst::Element, IngestError>,
+    {
         let core = PipelineCore::watched("decoder", watch.clone())?;
+        if let (Some(share), Some(bus)) = (parts.share, core.pipeline().bus()) {
+            share.answer_on(&bus);
+        }
         let source = unit_source(drops);
-        let keeping = if live {
+        let keeping = if pace == Pace::Live {
             Keeping::DropOldest(1)
         } else {
             Keeping::Blocking(PICTURES_WAITING)
         };
-        let sink = pull_sink(&picture_caps(), keeping, false);
+        let sink = pull_sink(&parts.caps, keeping, false);
         let stamps = Arc::new(Stamps::new(watch.clone()));
         watch_arrivals(&sink, &stamps);
         watch_damage(&sink, &watch, |watch| watch.frames_damaged(1));
         core.add_chain(&[
             source.upcast_ref(),
             &make("h264parse")?,
-            &decoder_element()?,
+            &(parts.decoder)()?,
             sink.upcast_ref(),
         ])?;
         core.play()?;
@@ -120,13 +183,9 @@ impl AccessUnitDecoder {
             sink,
             core: Arc::clone(&core),
             stamps: Arc::clone(&stamps),
-            uploader: Uploader::new(
-                Arc::clone(&settings.device),
-                settings.pool_slots,
-                watch.clone(),
-            )?,
+            intake: parts.intake,
             watch: watch.clone(),
-            pace: settings.pace,
+            pace,
         })
         .with_foreign_faults();
         let decoder = AccessUnitDecoder {

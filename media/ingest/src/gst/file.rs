@@ -17,7 +17,7 @@ use crate::gst::planes::Uploader;
 use crate::gst::reblock::Reblocker;
 use crate::gst::sound::{AudioSource, SinkSound, sound_caps};
 use crate::gst::stamps::Stamps;
-use crate::gst::video::{PaceClock, VideoParts, VideoSource, watch_arrivals, watch_damage};
+use crate::gst::video::{Intake, PaceClock, VideoParts, VideoSource, watch_arrivals, watch_damage};
 use crate::input::{Input, InputInfo, PictureInfo, SoundInfo};
 use crate::scheme::{Pace, SourceAddress};
 use crate::settings::OpenSettings;
@@ -125,11 +125,11 @@ pub(crate) fn open_file(
                 sink: video.sink,
                 core: Arc::clone(&core),
                 stamps: video.stamps,
-                uploader: Uploader::new(
+                intake: Intake::Slots(Uploader::new(
                     Arc::clone(&settings.device),
                     settings.pool_slots,
                     watch.clone(),
-                )?,
+                )?),
                 watch: watch.clone(),
                 pace,
             })

@@ -5,6 +5,7 @@ mod capture;
 pub(crate) mod clip;
 pub(crate) mod complaints;
 pub(crate) mod core;
+pub(crate) mod cuda;
 pub(crate) mod decoder;
 pub(crate) mod ending;
 pub(crate) mod file;

@@ -12,7 +12,7 @@ use crate::gst::planes::Uploader;
 use crate::gst::reblock::{BLOCK_FRAMES, Reblocker};
 use crate::gst::sound::{AudioSource, SinkSound, sound_caps};
 use crate::gst::stamps::Stamps;
-use crate::gst::video::{PaceClock, VideoParts, VideoSource, watch_arrivals};
+use crate::gst::video::{Intake, PaceClock, VideoParts, VideoSource, watch_arrivals};
 use crate::input::{Input, InputInfo, PictureInfo, SoundInfo};
 use crate::pull::PCM_RATE_HZ;
 use crate::scheme::{Pace, SourceAddress};
@@ -80,7 +80,7 @@ pub(crate) fn open_pattern(
                 sink,
                 core: Arc::clone(&core),
                 stamps,
-                uploader,
+                intake: Intake::Slots(uploader),
                 watch: watch.clone(),
                 pace: pattern.pace,
             };

@@ -27,8 +27,14 @@ pub(crate) struct Uploader {
     stream: Stream,
     slots: usize,
     pool: Option<Pool>,
-    caps: Option<(gst::Caps, gst_video::VideoInfo)>,
+    caps: PictureCaps,
     watch: Watch,
+}
+
+/// What the caps say about the pictures of a sink; read again only when they change.
+#[derive(Default)]
+pub(crate) struct PictureCaps {
+    known: Option<(gst::Caps, gst_video::VideoInfo)>,
 }
 
 struct Pool {
@@ -56,7 +62,7 @@ impl Uploader {
             stream,
             slots: slots.max(LEAST_SLOTS),
             pool: None,
-            caps: None,
+            caps: PictureCaps::default(),
             watch,
         })
     }
@@ -68,7 +74,7 @@ impl Uploader {
         pts_ns: i64,
         stamp: Stamp,
     ) -> Result<Upload, IngestError> {
-        let info = self.info_of(sample)?;
+        let info = self.caps.of(sample)?;
         let buffer = sample
             .buffer()
             .ok_or_else(|| pipeline_error("appsink", "a sample without buffer"))?;
@@ -105,36 +111,8 @@ impl Uploader {
         Ok(Upload::Done(Frame::new(slot, meta)?))
     }
 
-    /// Duration of one frame by its caps, nanoseconds; 1/30 s when they do not say.
-    pub(crate) fn frame_ns(&self) -> i64 {
-        let fps = self.caps.as_ref().map(|(_, info)| info.fps());
-        match fps {
-            Some(fps) if fps.numer() > 0 && fps.denom() > 0 => {
-                i64::from(fps.denom()) * 1_000_000_000 / i64::from(fps.numer())
-            }
-            _ => 33_333_333,
-        }
-    }
-
-    /// Whether the caps say how many frames a second there are.
-    pub(crate) fn is_rate_known(&self) -> bool {
-        let caps = self.caps.as_ref();
-        caps.is_some_and(|(_, info)| info.fps().numer() > 0 && info.fps().denom() > 0)
-    }
-
-    fn info_of(&mut self, sample: &gst::Sample) -> Result<gst_video::VideoInfo, IngestError> {
-        let caps = sample
-            .caps()
-            .ok_or_else(|| pipeline_error("appsink", "a sample without caps"))?;
-        if let Some((known, info)) = &self.caps
-            && known.as_ref() == caps
-        {
-            return Ok(info.clone());
-        }
-        let info = gst_video::VideoInfo::from_caps(caps)
-            .map_err(|_| pipeline_error("appsink", "caps that are no picture"))?;
-        self.caps = Some((caps.to_owned(), info.clone()));
-        Ok(info)
+    pub(crate) fn caps(&self) -> &PictureCaps {
+        &self.caps
     }
 
     /// A pool with as many slots as the device has room for.
@@ -183,6 +161,41 @@ impl Uploader {
     }
 }
 
+impl PictureCaps {
+    /// The description of a sample's picture.
+    pub(crate) fn of(&mut self, sample: &gst::Sample) -> Result<gst_video::VideoInfo, IngestError> {
+        let caps = sample
+            .caps()
+            .ok_or_else(|| pipeline_error("appsink", "a sample without caps"))?;
+        if let Some((known, info)) = &self.known
+            && known.as_ref() == caps
+        {
+            return Ok(info.clone());
+        }
+        let info = gst_video::VideoInfo::from_caps(caps)
+            .map_err(|_| pipeline_error("appsink", "caps that are no picture"))?;
+        self.known = Some((caps.to_owned(), info.clone()));
+        Ok(info)
+    }
+
+    /// Duration of one frame, nanoseconds; 1/30 s when they do not say.
+    pub(crate) fn frame_ns(&self) -> i64 {
+        let fps = self.known.as_ref().map(|(_, info)| info.fps());
+        match fps {
+            Some(fps) if fps.numer() > 0 && fps.denom() > 0 => {
+                i64::from(fps.denom()) * 1_000_000_000 / i64::from(fps.numer())
+            }
+            _ => 33_333_333,
+        }
+    }
+
+    /// Whether they say how many frames a second there are.
+    pub(crate) fn is_rate_known(&self) -> bool {
+        let known = self.known.as_ref();
+        known.is_some_and(|(_, info)| info.fps().numer() > 0 && info.fps().denom() > 0)
+    }
+}
+
 /// The decoder's own pitches, planes one after the other in the slot.
 fn layout_of(
     picture: &gst_video::VideoFrameRef<&gst::BufferRef>,
@@ -223,7 +236,7 @@ fn layout_of(
 }
 
 /// What the caps say; where they say nothing, BT.709 from 720 rows on and BT.601 below, limited range.
-fn color_of(info: &gst_video::VideoInfo) -> ColorSpace {
+pub(crate) fn color_of(info: &gst_video::VideoInfo) -> ColorSpace {
     let colorimetry = info.colorimetry();
     let matrix = match colorimetry.matrix() {
         gst_video::VideoColorMatrix::Bt709 | gst_video::VideoColorMatrix::Bt2020 => {

@@ -8,14 +8,15 @@ use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 use gstreamer_video as gst_video;
-use lsie_device::Frame;
+use lsie_device::{DeviceKind, Frame};
 
 use crate::error::IngestError;
 use crate::gst::cadence::Cadence;
 use crate::gst::complaints;
-use crate::gst::core::{PipelineCore, abandon};
+use crate::gst::core::{PipelineCore, abandon, pipeline_error};
+use crate::gst::cuda::{CudaFrame, SurfaceIntake};
 use crate::gst::ending::Ending;
-use crate::gst::planes::{Upload, Uploader};
+use crate::gst::planes::{PictureCaps, Upload, Uploader};
 use crate::gst::stamps::{Counting, Stamps};
 use crate::pull::{LONGEST_PULL, Pull, host_time_ns};
 use crate::scheme::Pace;
@@ -59,12 +60,45 @@ pub(crate) trait Feed: Send {
     }
 }
 
+/// Where pictures go from the decoder.
+pub(crate) enum Intake {
+    /// Into slots of our pool, with a copy.
+    Slots(Uploader),
+    /// Nowhere: they are read where they lie.
+    Surfaces(SurfaceIntake),
+}
+
+impl Intake {
+    fn caps(&self) -> &PictureCaps {
+        match self {
+            Intake::Slots(uploader) => uploader.caps(),
+            Intake::Surfaces(surfaces) => surfaces.caps(),
+        }
+    }
+}
+
+/// What an intake made of a sample.
+enum Picture {
+    Slot(Frame),
+    Surface(CudaFrame),
+}
+
+impl Picture {
+    /// Media time, arrival and number.
+    fn times(&self) -> (i64, u64, u64) {
+        match self {
+            Picture::Slot(frame) => (frame.pts_ns(), frame.host_time_ns(), frame.seq()),
+            Picture::Surface(frame) => (frame.pts_ns(), frame.host_time_ns(), frame.seq()),
+        }
+    }
+}
+
 /// A source of frames, pulled by one thread. Dropping it ends its decoding.
 pub struct VideoSource {
     pub(crate) sink: gst_app::AppSink,
     pub(crate) core: Arc<PipelineCore>,
     pub(crate) stamps: Arc<Stamps>,
-    uploader: Uploader,
+    intake: Intake,
     watch: Watch,
     pace: Pace,
     clock: Option<PaceClock>,
@@ -95,7 +129,7 @@ pub(crate) struct VideoParts {
     pub(crate) sink: gst_app::AppSink,
     pub(crate) core: Arc<PipelineCore>,
     pub(crate) stamps: Arc<Stamps>,
-    pub(crate) uploader: Uploader,
+    pub(crate) intake: Intake,
     pub(crate) watch: Watch,
     pub(crate) pace: Pace,
 }
@@ -106,7 +140,7 @@ impl VideoSource {
             sink: parts.sink,
             core: parts.core,
             stamps: parts.stamps,
-            uploader: parts.uploader,
+            intake: parts.intake,
             watch: parts.watch,
             pace: parts.pace,
             clock: None,
@@ -177,6 +211,32 @@ impl VideoSource {
     /// `Live` sources give the newest frame and count those it replaced; `Paced` and `Fast` sources give every frame and
     /// wait for the consumer. A pipeline error is returned once, after the frames before it; then `End`.
     pub fn next(&mut self, timeout: Duration) -> Result<Pull<Frame>, IngestError> {
+        match self.next_picture(timeout)? {
+            Pull::Item(Picture::Slot(frame)) => Ok(Pull::Item(frame)),
+            Pull::Item(Picture::Surface(_)) => {
+                Err(pipeline_error("appsink", "no slot was asked for"))
+            }
+            Pull::Pending => Ok(Pull::Pending),
+            Pull::End => Ok(Pull::End),
+        }
+    }
+
+    /// As [`VideoSource::next`], for one that reads surfaces.
+    pub(crate) fn next_surface(
+        &mut self,
+        timeout: Duration,
+    ) -> Result<Pull<CudaFrame>, IngestError> {
+        match self.next_picture(timeout)? {
+            Pull::Item(Picture::Surface(frame)) => Ok(Pull::Item(frame)),
+            Pull::Item(Picture::Slot(_)) => {
+                Err(pipeline_error("appsink", "no surface was asked for"))
+            }
+            Pull::Pending => Ok(Pull::Pending),
+            Pull::End => Ok(Pull::End),
+        }
+    }
+
+    fn next_picture(&mut self, timeout: Duration) -> Result<Pull<Picture>, IngestError> {
         let deadline = Instant::now() + timeout.min(LONGEST_PULL);
         loop {
             if self.over || self.core.is_stopped() {
@@ -184,8 +244,8 @@ impl VideoSource {
             }
             let left = deadline.saturating_duration_since(Instant::now());
             let Some(sample) = self.held.take().or_else(|| self.pull(left.min(SLICE))) else {
-                if let Some(end) = self.look_around()? {
-                    return Ok(end);
+                if self.look_around()? {
+                    return Ok(Pull::End);
                 }
                 if left.is_zero() {
                     return Ok(Pull::Pending);
@@ -230,10 +290,10 @@ impl VideoSource {
             .try_pull_sample(gst::ClockTime::from_nseconds(nanos))
     }
 
-    /// After a pull that gave nothing: an error, the end, or neither.
-    fn look_around(&mut self) -> Result<Option<Pull<Frame>>, IngestError> {
+    /// After a pull that gave nothing: an error, or whether it is the end.
+    fn look_around(&mut self) -> Result<bool, IngestError> {
         if self.core.is_stopped() {
-            return Ok(Some(Pull::End));
+            return Ok(true);
         }
         if self.fault_is_mine
             && let Some(fault) = self.core.fault()
@@ -249,20 +309,20 @@ impl VideoSource {
             self.over = true;
             self.stamps.flush();
             if let Some(ending) = self.ending.take() {
-                let frame_ns = self.uploader.frame_ns();
+                let frame_ns = self.intake.caps().frame_ns();
                 let end_pts_ns = self
                     .last_pts_ns
                     .map_or(self.start_pts_ns, |last| last.saturating_add(frame_ns));
-                let regular_ns = self.uploader.is_rate_known().then_some(frame_ns);
+                let regular_ns = self.intake.caps().is_rate_known().then_some(frame_ns);
                 ending.pictures_ended(end_pts_ns, regular_ns);
             }
-            return Ok(Some(Pull::End));
+            return Ok(true);
         }
-        Ok(None)
+        Ok(false)
     }
 
     /// Turns a sample into a frame; `None` when it is discarded or held back for want of a slot.
-    fn take(&mut self, sample: gst::Sample) -> Result<Option<Frame>, IngestError> {
+    fn take(&mut self, sample: gst::Sample) -> Result<Option<Picture>, IngestError> {
         let now_ns = host_time_ns();
         let buffer_pts = sample.buffer().and_then(gst::BufferRef::pts);
         let pts_ns = self.media_time(&sample, buffer_pts);
@@ -285,28 +345,39 @@ impl VideoSource {
         let stamp = self
             .stamps
             .pulled(buffer_pts.map(gst::ClockTime::nseconds), now_ns);
-        let frame = match self.uploader.upload(&sample, pts_ns, stamp)? {
-            Upload::Done(frame) => frame,
-            Upload::NoSlot if self.pace == Pace::Live => {
-                self.watch.frames_without_slot(1);
-                return Ok(None);
-            }
-            Upload::NoSlot => {
-                self.held = Some(sample);
-                return Ok(None);
+        let taken = match &mut self.intake {
+            Intake::Slots(uploader) => match uploader.upload(&sample, pts_ns, stamp)? {
+                Upload::Done(frame) => Some(Picture::Slot(frame)),
+                Upload::NoSlot => None,
+            },
+            Intake::Surfaces(surfaces) => {
+                surfaces.take(&sample, pts_ns, stamp)?.map(Picture::Surface)
             }
         };
+        let Some(picture) = taken else {
+            if self.pace == Pace::Live {
+                self.watch.frames_without_slot(1);
+            } else {
+                self.held = Some(sample);
+            }
+            return Ok(None);
+        };
         self.last_pts_ns = Some(pts_ns);
-        self.count(&frame, damaged, now_ns);
-        Ok(Some(frame))
+        self.count(&picture, damaged, now_ns);
+        Ok(Some(picture))
     }
 
-    fn count(&mut self, frame: &Frame, damaged: bool, now_ns: u64) {
+    fn count(&mut self, picture: &Picture, damaged: bool, now_ns: u64) {
+        let (pts_ns, host_time_ns, seq) = picture.times();
         self.watch.frames(1);
         self.watch.frames_damaged(u64::from(damaged));
-        self.count_missing(frame.pts_ns());
+        self.count_missing(pts_ns);
         self.watch.frames_converted(u64::from(self.converted));
-        let seq = frame.seq();
+        if let Picture::Slot(frame) = picture {
+            self.watch.host_copies(1 + u64::from(self.converted));
+            let is_elsewhere = frame.buffer().kind() != DeviceKind::Cpu;
+            self.watch.device_copies(u64::from(is_elsewhere));
+        }
         if let Some(last) = self.last_seq.replace(seq) {
             self.watch
                 .frames_superseded(seq.saturating_sub(last).saturating_sub(1));
@@ -314,7 +385,7 @@ impl VideoSource {
         if self.pace != Pace::Fast {
             let due_ns = self
                 .clock
-                .map_or(frame.host_time_ns(), |clock| clock.due_ns(frame.pts_ns()));
+                .map_or(host_time_ns, |clock| clock.due_ns(pts_ns));
             self.watch.lag(now_ns.saturating_sub(due_ns));
         }
     }
@@ -323,10 +394,11 @@ impl VideoSource {
         let Some(cadence) = &mut self.cadence else {
             return;
         };
-        if !self.uploader.is_rate_known() {
+        let caps = self.intake.caps();
+        if !caps.is_rate_known() {
             return;
         }
-        let frames = cadence.note(pts_ns, self.uploader.frame_ns());
+        let frames = cadence.note(pts_ns, caps.frame_ns());
         if frames > 0 {
             self.watch.breaks(1);
             self.watch.frames_missing(frames);
@@ -349,7 +421,7 @@ impl VideoSource {
                 .unwrap_or(i64::MAX)
                 .saturating_add(self.pts_offset_ns),
             None => self.last_pts_ns.map_or(self.pts_offset_ns, |last| {
-                last.saturating_add(self.uploader.frame_ns())
+                last.saturating_add(self.intake.caps().frame_ns())
             }),
         }
     }

@@ -34,6 +34,10 @@ fn frames_and_voice_run_on_one_media_time() {
             (n * 20_000_000, 960, 1)
         );
     }
+    // The declared exception of the host path: each picture is copied once into its slot, and no more.
+    let counters = input.counters();
+    assert_eq!((counters.frames, counters.host_copies), (40, 40));
+    assert_eq!((counters.device_copies, counters.frames_converted), (0, 0));
 }
 
 #[test]

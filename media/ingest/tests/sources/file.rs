@@ -225,6 +225,11 @@ fn other_formats_are_converted_and_the_conversion_is_declared() {
     let mut input = open_in(&folder, "full.mkv?pace=fast", &settings()).unwrap();
     assert_eq!(all_times(input.video.as_mut().unwrap()).unwrap().len(), 8);
     assert_eq!(input.counters().frames_converted, 8);
+    assert_eq!(
+        input.counters().host_copies,
+        2 * 8,
+        "a conversion is a copy"
+    );
     let events = input.handle().take_events();
     assert!(
         events
