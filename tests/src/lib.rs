@@ -3,6 +3,7 @@
 //! [`house`] reads the repository itself: its floors, sources, packages and documents.
 //! [`vectors`] runs the golden cases of the specification against the crates.
 //! [`phone`] is a simulated phone that the genuine adb server talks to.
+//! [`signalling`] is a conformance suite for WHEP and WHIP servers.
 //! [`fuzz`] holds one body per parser of foreign bytes, for `cargo fuzz` and for the ordinary tests alike.
 //!
 //! **The one contract.** Every check here reads the repository and the crates' public interfaces as they are; a test that
@@ -23,4 +24,5 @@ pub mod fuzz;
 pub mod house;
 pub mod parity;
 pub mod phone;
+pub mod signalling;
 pub mod vectors;

@@ -188,6 +188,7 @@ impl Playing {
             audio_blocks: input.blocks,
             voice_inferences: voice.inferences,
             paced_lags: input.frames_late,
+            viewer_frames_encoded: input.viewer_frames,
             ..EngineCounters::default()
         }
     }
@@ -209,6 +210,7 @@ fn open_input(
     settings.anchor = anchor;
     settings.phones = parts.phones.clone();
     settings.tap = Some(parts.viewers.tap());
+    settings.publications = Some(parts.viewers.publications());
     if order.resume_at_ns > 0 {
         settings.start_secs = Some(order.resume_at_ns as f64 / 1e9);
     }

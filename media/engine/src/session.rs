@@ -146,7 +146,7 @@ impl Opening {
 /// What the picture came as; of a file only the decoder knows, so it counts as its decoded form.
 const fn codec_of(address: &SourceAddress) -> &'static str {
     match address {
-        SourceAddress::Demo { .. } | SourceAddress::Phone(_) => "h264",
+        SourceAddress::Demo { .. } | SourceAddress::Phone(_) | SourceAddress::Whip { .. } => "h264",
         SourceAddress::File { .. } | SourceAddress::Test { .. } => "raw",
     }
 }

@@ -12,6 +12,7 @@ use lsie_schemas::live::LiveMessage;
 use lsie_schemas::observation::FaceObservation;
 use lsie_webrtc::{
     Broadcast, HostSettings, LiveKind, PeerCounters, PeerError, PeerHost, PictureUnit,
+    Publications, SoundUnit,
 };
 
 use crate::link::Outbox;
@@ -22,6 +23,7 @@ use crate::sound::SoundChunk;
 pub(crate) struct ViewerDesk {
     host: PeerHost,
     counters: Arc<PeerCounters>,
+    publications: Arc<Publications>,
 }
 
 impl ViewerDesk {
@@ -30,13 +32,18 @@ impl ViewerDesk {
         // A report that does not fit is missed by its caller, who has a time limit: a peer must not wait for the link.
         let report = Arc::new(move |report| outbox.tick(EngineMessage::Peer(Box::new(report))));
         let host = PeerHost::start(HostSettings::default(), Arc::clone(&counters), report)?;
-        Ok(Self { host, counters })
+        Ok(Self {
+            host,
+            counters,
+            publications: Arc::default(),
+        })
     }
 
     /// The part of a session that is about to begin.
     pub(crate) fn session(&self) -> SessionViewers {
         SessionViewers {
             broadcast: Broadcast::new(Arc::clone(&self.counters)),
+            publications: Arc::clone(&self.publications),
         }
     }
 
@@ -57,11 +64,13 @@ impl ViewerDesk {
                     "no such session is open here",
                 ),
             },
-            PeerOrder::Open { peer_id, .. } => self.host.refuse(
+            PeerOrder::Open {
                 peer_id,
-                PeerRefusal::NothingThere,
-                "nobody can publish here",
-            ),
+                role: PeerRole::Publish { name },
+                offer,
+            } => self
+                .host
+                .publish(peer_id, offer, &self.publications.of(&name)),
             PeerOrder::Trickle { peer_id, fragment } => self.host.trickle(peer_id, fragment),
             PeerOrder::Close { peer_id } => self.host.close(peer_id),
         }
@@ -80,9 +89,15 @@ impl ViewerDesk {
 #[derive(Clone)]
 pub(crate) struct SessionViewers {
     broadcast: Arc<Broadcast>,
+    publications: Arc<Publications>,
 }
 
 impl SessionViewers {
+    /// What publishers send, for a source that takes it.
+    pub(crate) fn publications(&self) -> Arc<Publications> {
+        Arc::clone(&self.publications)
+    }
+
     /// Where the source gives its media.
     pub(crate) fn tap(&self) -> Arc<dyn MediaTap> {
         Arc::new(BroadcastTap(Arc::clone(&self.broadcast)))
@@ -129,6 +144,11 @@ impl MediaTap for BroadcastTap {
             pts_ns: unit.pts_ns,
             is_key: unit.key,
         });
+    }
+
+    fn sound(&self, packet: Arc<[u8]>, pts_ns: i64) {
+        let data = Bytes::from_owner(packet);
+        self.0.sound(&SoundUnit { data, pts_ns });
     }
 
     fn take_key_request(&self) -> bool {

@@ -9,6 +9,7 @@ mod phone;
 
 use std::path::PathBuf;
 
+use lsie_webrtc::PublisherName;
 use serde::Serialize;
 
 use crate::error::IngestError;
@@ -85,9 +86,16 @@ pub enum SourceAddress {
     },
     /// A tethered phone; always live.
     Phone(Box<PhoneAddress>),
+    /// Whoever publishes under a name; always live.
+    Whip {
+        /// The name.
+        name: PublisherName,
+        /// Where to begin counting media time, seconds.
+        start_secs: f64,
+    },
 }
 
-const KNOWN: [SchemeHelp; 4] = [
+const KNOWN: [SchemeHelp; 5] = [
     SchemeHelp {
         scheme: "file",
         form: "file:///path or file:path ?pace=paced|fast &start=seconds",
@@ -108,6 +116,11 @@ const KNOWN: [SchemeHelp; 4] = [
         form: "android://device or android://SERIAL ?source=camera|display|none &audio=mic|playback|output|none &facing=front|back|external &size=1280x720 &fps=30",
         help: "a phone with USB debugging, through adb: its camera or screen, its microphone or what it plays",
     },
+    SchemeHelp {
+        scheme: "whip",
+        form: "whip:NAME",
+        help: "whoever publishes over WebRTC to /whip/NAME of this server: a browser's camera, OBS, another LSIE",
+    },
 ];
 
 /// The schemes that exist in this build. Usable without GStreamer.
@@ -126,6 +139,7 @@ impl SourceAddress {
             "test" => parse_test(url, place, query),
             "demo" => parse_demo(url, place, query),
             "android" => phone::parse_phone(url, place, query),
+            "whip" => parse_whip(url, place, query),
             _ => Err(IngestError::UnknownScheme {
                 scheme,
                 known: KNOWN.to_vec(),
@@ -139,7 +153,7 @@ impl SourceAddress {
             SourceAddress::File { pace, .. }
             | SourceAddress::Test { pace, .. }
             | SourceAddress::Demo { pace, .. } => *pace,
-            SourceAddress::Phone(_) => Pace::Live,
+            SourceAddress::Phone(_) | SourceAddress::Whip { .. } => Pace::Live,
         }
     }
 
@@ -148,7 +162,8 @@ impl SourceAddress {
         match self {
             SourceAddress::File { start_secs, .. }
             | SourceAddress::Test { start_secs, .. }
-            | SourceAddress::Demo { start_secs, .. } => *start_secs,
+            | SourceAddress::Demo { start_secs, .. }
+            | SourceAddress::Whip { start_secs, .. } => *start_secs,
             SourceAddress::Phone(phone) => phone.start_secs,
         }
     }
@@ -164,7 +179,8 @@ impl SourceAddress {
         match &mut self {
             SourceAddress::File { start_secs, .. }
             | SourceAddress::Test { start_secs, .. }
-            | SourceAddress::Demo { start_secs, .. } => *start_secs = secs,
+            | SourceAddress::Demo { start_secs, .. }
+            | SourceAddress::Whip { start_secs, .. } => *start_secs = secs,
             SourceAddress::Phone(phone) => phone.start_secs = secs,
         }
         self
@@ -247,6 +263,14 @@ fn parse_demo(url: &str, place: &str, mut query: Query<'_>) -> Result<SourceAddr
         start_secs,
         pace,
     })
+}
+
+fn parse_whip(url: &str, place: &str, mut query: Query<'_>) -> Result<SourceAddress, IngestError> {
+    let name = PublisherName::parse(place)
+        .ok_or_else(|| bad(url, "a name is 1 to 64 letters, digits, `-`, `_` or `.`"))?;
+    let start_secs = query.secs("start")?.unwrap_or(0.0);
+    query.finish()?;
+    Ok(SourceAddress::Whip { name, start_secs })
 }
 
 /// The parameters that are not consumed yet.
@@ -446,6 +470,9 @@ mod tests {
             "test:bars?colour=red",
             "demo:singer",
             "demo:presenter?mask=2",
+            "whip:",
+            "whip:a/b",
+            "whip:cam?size=1x1",
         ] {
             let error = SourceAddress::parse(url).unwrap_err();
             assert!(

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use lsie_device::Device;
 use lsie_handset::scrcpy::JarSearch;
+use lsie_webrtc::Publications;
 
 use crate::scheme::Pace;
 use crate::tap::MediaTap;
@@ -109,6 +110,8 @@ pub struct OpenSettings {
     pub phones: PhoneSettings,
     /// Told about slow preparations, on the opener's thread.
     pub progress: Option<ProgressFn>,
+    /// What WHIP publishers send; without it `whip:` cannot be opened.
+    pub publications: Option<Arc<Publications>>,
     /// Where encoded media leave for viewers.
     pub tap: Option<Arc<dyn MediaTap>>,
 }
@@ -126,6 +129,7 @@ impl OpenSettings {
             wants_audio: true,
             phones: PhoneSettings::default(),
             progress: None,
+            publications: None,
             tap: None,
         }
     }

@@ -12,6 +12,9 @@ pub trait MediaTap: Send + Sync {
     /// The next encoded picture: H.264 without B-frames, in order.
     fn picture(&self, unit: &AccessUnit);
 
+    /// The next Opus packet and its media time, nanoseconds.
+    fn sound(&self, packet: Arc<[u8]>, pts_ns: i64);
+
     /// Whether a key frame is wanted of whoever encodes; says so once per request.
     fn take_key_request(&self) -> bool;
 

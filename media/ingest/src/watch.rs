@@ -134,6 +134,8 @@ pub struct IngestCounters {
     pub sound_slips: u64,
     /// Blocks of a phone left out because they would stand before sound that was given already.
     pub sound_overlaps: u64,
+    /// Pictures encoded for viewers.
+    pub viewer_frames: u64,
     /// Warnings of elements.
     pub warnings: u64,
     /// Events dropped because nobody read them.
@@ -192,6 +194,7 @@ counters!(
     clock_steps,
     sound_slips,
     sound_overlaps,
+    viewer_frames,
     warnings,
     events_dropped;
     maxima: lag_max_ns

@@ -13,9 +13,10 @@ use uuid::Uuid;
 use crate::broadcast::Broadcast;
 use crate::counters::{PeerCounters, count};
 use crate::error::PeerError;
-use crate::offer::viewer_offer;
+use crate::offer::{Offer, OfferFault, publisher_offer, viewer_offer};
 use crate::peer::{Peer, Role};
-use crate::rtc::{Answered, answer_viewer};
+use crate::publish::{Claim, Publication};
+use crate::rtc::{Answered, answer_publisher, answer_viewer};
 use crate::transport::{PeerTransport, TransportEvents};
 
 /// Most peers at a time, of both kinds.
@@ -59,7 +60,7 @@ pub(crate) struct Shared {
 
 struct Entry {
     orders: mpsc::Sender<Order>,
-    is_publisher: bool,
+    claim: Option<Arc<Claim>>,
     is_live: bool,
 }
 
@@ -95,12 +96,32 @@ impl PeerHost {
 
     /// Answers somebody who wants to watch. The word on it goes to the reporter.
     pub fn view(&self, peer_id: Uuid, offer: Sdp, broadcast: Arc<Broadcast>) {
-        let Some(orders) = self.shared.admit(peer_id, false) else {
+        self.open(peer_id, offer, Role::Viewer(broadcast));
+    }
+
+    /// Answers somebody who wants to publish; refuses a second one of the same name. The word on it goes to the reporter.
+    pub fn publish(&self, peer_id: Uuid, offer: Sdp, publication: &Arc<Publication>) {
+        match publication.claim() {
+            Some(claim) => self.open(peer_id, offer, Role::Publisher(Arc::new(claim))),
+            None => self.refuse(
+                peer_id,
+                PeerRefusal::NameTaken,
+                "somebody publishes under this name already",
+            ),
+        }
+    }
+
+    fn open(&self, peer_id: Uuid, offer: Sdp, role: Role) {
+        let claim = match &role {
+            Role::Viewer(_) => None,
+            Role::Publisher(claim) => Some(Arc::clone(claim)),
+        };
+        let Some(orders) = self.shared.admit(peer_id, claim) else {
             return;
         };
         let shared = Arc::clone(&self.shared);
         self.spawn(async move {
-            let outcome = shared.open_viewer(peer_id, &offer, broadcast, orders).await;
+            let outcome = shared.open(peer_id, &offer, role, orders).await;
             shared.gone(peer_id, outcome);
         });
     }
@@ -112,11 +133,15 @@ impl PeerHost {
 
     /// Takes candidates that came later.
     pub fn trickle(&self, peer_id: Uuid, fragment: SdpFragment) {
-        self.shared.order(peer_id, Order::Trickle(Box::new(fragment)));
+        self.shared
+            .order(peer_id, Order::Trickle(Box::new(fragment)));
     }
 
     /// Lets a peer go.
     pub fn close(&self, peer_id: Uuid) {
+        if let Some(Entry { claim: Some(claim), .. }) = self.shared.peers().get(&peer_id) {
+            claim.release();
+        }
         self.shared.order(peer_id, Order::Close("requested"));
     }
 
@@ -124,7 +149,7 @@ impl PeerHost {
     pub fn gauges(&self) -> PeerGauges {
         let mut gauges = PeerGauges::default();
         for entry in self.shared.peers().values() {
-            match (entry.is_live, entry.is_publisher) {
+            match (entry.is_live, entry.claim.is_some()) {
                 (true, false) => gauges.viewers += 1,
                 (true, true) => gauges.publishers += 1,
                 (false, _) => gauges.connecting += 1,
@@ -186,7 +211,7 @@ impl Shared {
     }
 
     /// Makes room for a peer, or refuses it.
-    fn admit(&self, peer_id: Uuid, is_publisher: bool) -> Option<mpsc::Receiver<Order>> {
+    fn admit(&self, peer_id: Uuid, claim: Option<Arc<Claim>>) -> Option<mpsc::Receiver<Order>> {
         let mut peers = self.peers();
         if peers.len() >= MAX_PEERS {
             drop(peers);
@@ -197,7 +222,7 @@ impl Shared {
         let (orders, receiver) = mpsc::channel(ORDERS);
         let entry = Entry {
             orders,
-            is_publisher,
+            claim,
             is_live: false,
         };
         peers.insert(peer_id, entry);
@@ -239,19 +264,16 @@ impl Shared {
         }
     }
 
-    async fn open_viewer(
+    async fn open(
         self: &Arc<Self>,
         peer_id: Uuid,
         offer: &Sdp,
-        broadcast: Arc<Broadcast>,
+        role: Role,
         orders: mpsc::Receiver<Order>,
     ) -> Outcome {
-        let answered = match viewer_offer(offer) {
-            Ok(offer) => {
-                count(&self.counters.candidates_ignored, offer.candidates_ignored);
-                answer_viewer(&offer, self.address()).await
-            }
-            Err(fault) => Err(fault.into()),
+        let answered = match &role {
+            Role::Viewer(_) => self.answer(viewer_offer(offer), &role).await,
+            Role::Publisher(_) => self.answer(publisher_offer(offer), &role).await,
         };
         match answered.and_then(|answered| self.tell(peer_id, answered)) {
             Ok((transport, events)) => {
@@ -261,11 +283,24 @@ impl Shared {
                     transport,
                     events,
                     orders,
-                    role: Role::Viewer(broadcast),
+                    role,
                 };
                 Outcome::Over(peer.live().await)
             }
             Err(error) => Outcome::Refused(error),
+        }
+    }
+
+    async fn answer(
+        &self,
+        offer: Result<Offer, OfferFault>,
+        role: &Role,
+    ) -> Result<Answered, PeerError> {
+        let offer = offer?;
+        count(&self.counters.candidates_ignored, offer.candidates_ignored);
+        match role {
+            Role::Viewer(_) => answer_viewer(&offer, self.address(), &self.counters).await,
+            Role::Publisher(_) => answer_publisher(&offer, self.address(), &self.counters).await,
         }
     }
 

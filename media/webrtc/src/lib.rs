@@ -1,9 +1,10 @@
-//! Viewers over WebRTC: WHEP's media half, behind one small trait.
+//! Viewers and publishers over WebRTC: the media half of WHEP and WHIP, behind one small trait.
 //!
 //! **The one contract.** A source gives its encoded pictures, sound and observations to a [`Broadcast`], which never waits. A
 //! [`PeerHost`] answers offers on a runtime of its own and gives every viewer what the broadcast has: at once from the last
 //! key frame, then as it comes. A viewer that cannot keep up loses pictures up to the next key frame; a peer that is not
 //! heard of is let go, whatever it does. RTP time is media time at 90 kHz, the same for every viewer.
+//! What a publisher sends is put in order and given whole to the one source that takes its name ([`Publication`]).
 //!
 //! **What it never does.** It never decodes, encodes, or speaks HTTP, and it listens on no address but that it is given.
 //!
@@ -29,6 +30,7 @@ mod machine;
 mod mailbox;
 mod offer;
 mod peer;
+mod publish;
 mod queue;
 mod rtc;
 mod transport;
@@ -39,6 +41,9 @@ pub use broadcast::Broadcast;
 pub use counters::PeerCounters;
 pub use error::PeerError;
 pub use host::{HostSettings, MAX_PEERS, PeerHost, Reporter};
+/// Name of a publisher.
+pub use lsie_schemas::link::PublisherName;
 pub use mailbox::LiveKind;
-pub use offer::{MAX_CANDIDATES, OfferFault};
+pub use offer::{MAX_CANDIDATES, OfferFault, VideoCodec};
+pub use publish::{Publication, Publications, Published, PublishedPicture, PublishedSound};
 pub use unit::{PictureUnit, SoundUnit};

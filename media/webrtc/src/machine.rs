@@ -28,7 +28,7 @@ pub(crate) enum PeerState {
 
 /// What the transport says of its connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Connection {
+pub(crate) enum Connection {
     /// ICE and DTLS are through.
     Connected,
     /// Nothing was heard for a while.

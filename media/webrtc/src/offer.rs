@@ -51,15 +51,15 @@ pub enum VideoCodec {
 
 /// An offer that can be answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Offer {
+pub(crate) struct Offer {
     /// The offer with at most [`MAX_CANDIDATES`] candidates.
-    pub text: String,
+    pub(crate) text: String,
     /// Whether sound is wanted, or sent.
-    pub has_sound: bool,
+    pub(crate) has_sound: bool,
     /// Codecs of the picture that both sides know.
-    pub codecs: Vec<VideoCodec>,
+    pub(crate) codecs: Vec<VideoCodec>,
     /// Candidates that were left out.
-    pub candidates_ignored: u64,
+    pub(crate) candidates_ignored: u64,
 }
 
 /// One media section.
@@ -76,7 +76,7 @@ struct Section<'t> {
 }
 
 /// Reads what a viewer offers.
-pub fn viewer_offer(sdp: &Sdp) -> Result<Offer, OfferFault> {
+pub(crate) fn viewer_offer(sdp: &Sdp) -> Result<Offer, OfferFault> {
     let sections = sections(sdp.as_str())?;
     let takes = |section: &&Section<'_>| section.kind == "video" && section.takes;
     let codecs: Vec<VideoCodec> = sections
@@ -93,7 +93,7 @@ pub fn viewer_offer(sdp: &Sdp) -> Result<Offer, OfferFault> {
 }
 
 /// Reads what a publisher offers.
-pub fn publisher_offer(sdp: &Sdp) -> Result<Offer, OfferFault> {
+pub(crate) fn publisher_offer(sdp: &Sdp) -> Result<Offer, OfferFault> {
     let sections = sections(sdp.as_str())?;
     let sends = |section: &&Section<'_>| section.kind == "video" && section.sends;
     let codecs: Vec<VideoCodec> = sections
@@ -110,7 +110,7 @@ pub fn publisher_offer(sdp: &Sdp) -> Result<Offer, OfferFault> {
 
 /// The candidates of a trickle fragment, at most `room` of them, each with its media section; and how many were left out.
 #[must_use]
-pub fn candidates(fragment: &SdpFragment, room: usize) -> (Vec<Candidate>, u64) {
+pub(crate) fn candidates(fragment: &SdpFragment, room: usize) -> (Vec<Candidate>, u64) {
     let mut mid: Option<String> = None;
     let (mut found, mut ignored) = (Vec::new(), 0);
     for line in fragment.as_str().lines() {
@@ -133,11 +133,11 @@ pub fn candidates(fragment: &SdpFragment, room: usize) -> (Vec<Candidate>, u64) 
 
 /// One candidate as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Candidate {
+pub(crate) struct Candidate {
     /// `candidate:…`.
-    pub text: String,
+    pub(crate) text: String,
     /// Its media section.
-    pub mid: Option<String>,
+    pub(crate) mid: Option<String>,
 }
 
 /// `foundation component protocol priority address port typ kind`, over UDP.
@@ -282,13 +282,29 @@ mod tests {
     #[test]
     fn what_cannot_be_answered_says_why() {
         for (from, to, fault) in [
-            ("packetization-mode=1", "packetization-mode=0", OfferFault::NoPicture),
-            ("profile-level-id=42e01f", "profile-level-id=640c1f", OfferFault::NoPicture),
+            (
+                "packetization-mode=1",
+                "packetization-mode=0",
+                OfferFault::NoPicture,
+            ),
+            (
+                "profile-level-id=42e01f",
+                "profile-level-id=640c1f",
+                OfferFault::NoPicture,
+            ),
             ("recvonly", "sendonly", OfferFault::NoPicture),
             ("m=video 9", "m=video 0", OfferFault::NoPicture),
             ("a=group:BUNDLE 0 1\r\n", "", OfferFault::NotBundled),
-            ("a=ice-ufrag:abcd\r\n", "", OfferFault::Lacks("ICE credentials")),
-            ("a=fingerprint:sha-256 AA\r\n", "", OfferFault::Lacks("a DTLS fingerprint")),
+            (
+                "a=ice-ufrag:abcd\r\n",
+                "",
+                OfferFault::Lacks("ICE credentials"),
+            ),
+            (
+                "a=fingerprint:sha-256 AA\r\n",
+                "",
+                OfferFault::Lacks("a DTLS fingerprint"),
+            ),
         ] {
             assert_eq!(viewer_offer(&with(from, to)), Err(fault), "{from}");
         }

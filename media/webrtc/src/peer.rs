@@ -13,12 +13,14 @@ use crate::counters::count;
 use crate::host::{Order, Shared};
 use crate::machine::{Connection, PeerMachine, PeerState};
 use crate::offer::{MAX_CANDIDATES, candidates};
+use crate::publish::{Claim, take_media};
 use crate::transport::{PeerTransport, TransportEvents};
 use crate::viewer::{send_live, send_media};
 
 /// What a peer is there for.
 pub(crate) enum Role {
     Viewer(Arc<Broadcast>),
+    Publisher(Arc<Claim>),
 }
 
 /// A peer that was answered.
@@ -63,7 +65,9 @@ impl Peer {
             }
             self.shared
                 .note_live(self.id, machine.state() == PeerState::Live);
-            let step = self.next(&mut work, machine.deadline().map(|d| origin + d)).await;
+            let step = self
+                .next(&mut work, machine.deadline().map(|d| origin + d))
+                .await;
             match step {
                 Step::Connection(Some(heard)) => machine.heard(heard, origin.elapsed()),
                 Step::Connection(None) => machine.end("closed"),
@@ -133,12 +137,21 @@ impl Peer {
                 });
                 None
             }
+            Role::Publisher(claim) => {
+                let media = self.events.media.take()?;
+                let counters = Arc::clone(&self.shared.counters);
+                let (transport, claim) = (Arc::clone(&self.transport), Arc::clone(claim));
+                work.spawn(
+                    async move { Some(take_media(transport, media, claim, counters).await) },
+                );
+                None
+            }
         }
     }
 
     fn asked(&self) {
-        match &self.role {
-            Role::Viewer(broadcast) => broadcast.ask_key_frame(),
+        if let Role::Viewer(broadcast) = &self.role {
+            broadcast.ask_key_frame();
         }
     }
 }

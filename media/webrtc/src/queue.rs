@@ -83,7 +83,10 @@ mod tests {
         assert!(first.wants_key && first.dropped == 1);
         assert_eq!(queue.offer(true, 2).dropped, 0);
         assert_eq!(queue.offer(false, 3).dropped, 0);
-        assert_eq!((queue.take(), queue.take(), queue.take()), (Some(2), Some(3), None));
+        assert_eq!(
+            (queue.take(), queue.take(), queue.take()),
+            (Some(2), Some(3), None)
+        );
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub(crate) struct TransportEvents {
     /// What the peer asks for.
     pub(crate) requests: mpsc::Receiver<PeerRequest>,
     /// What a publisher sends.
-    pub(crate) media: mpsc::Receiver<RtpPart>,
+    pub(crate) media: Option<mpsc::Receiver<RtpPart>>,
 }
 
 /// What a peer asks for.

@@ -130,9 +130,15 @@ mod tests {
     #[test]
     fn a_key_frame_without_parameter_sets_gets_the_last_ones() {
         let mut packetiser = Packetiser::default();
-        let whole = [0, 0, 0, 1, 0x67, 1, 2, 0, 0, 1, 0x68, 3, 0, 0, 1, 0x65, 9, 9];
+        let whole = [
+            0, 0, 0, 1, 0x67, 1, 2, 0, 0, 1, 0x68, 3, 0, 0, 1, 0x65, 9, 9,
+        ];
         let packets = packetiser.packetise(&picture(&whole, true)).unwrap();
-        assert_eq!(kinds(&packets), [24, 5], "parameter sets together, then the slice");
+        assert_eq!(
+            kinds(&packets),
+            [24, 5],
+            "parameter sets together, then the slice"
+        );
         assert_eq!(packets.rtp_time, 2_999);
         let bare = packetiser
             .packetise(&picture(&[0, 0, 0, 1, 0x65, 9, 9], true))
@@ -148,8 +154,15 @@ mod tests {
     fn long_pictures_are_cut_and_empty_ones_are_none() {
         let mut long = vec![0, 0, 0, 1, 0x41];
         long.resize(5000, 7);
-        let packets = Packetiser::default().packetise(&picture(&long, false)).unwrap();
-        assert!(packets.payloads.iter().all(|p| p.len() <= MAX_PAYLOAD_BYTES));
+        let packets = Packetiser::default()
+            .packetise(&picture(&long, false))
+            .unwrap();
+        assert!(
+            packets
+                .payloads
+                .iter()
+                .all(|p| p.len() <= MAX_PAYLOAD_BYTES)
+        );
         assert_eq!(kinds(&packets), [28; 5]);
         assert_eq!(Packetiser::default().packetise(&picture(&[], false)), None);
     }

@@ -118,7 +118,7 @@ mod tests {
             observation_latency_ms: None,
             source_state: super::super::Text::cut("playing"),
             source: None,
-        peers: PeerGauges::default(),
+            peers: PeerGauges::default(),
         };
         beat.calibration.ratio_sum = f64::NAN;
         let mut decoder = FrameDecoder::default();

@@ -319,10 +319,7 @@ mod tests {
     #[test]
     fn a_fragment_says_what_it_is_about() {
         let text = "a=ice-ufrag:abcd\r\na=ice-pwd:efgh\r\nm=audio 9 RTP/AVP 0\r\na=mid:0\r\na=end-of-candidates\r\n";
-        assert_eq!(
-            SdpFragment::parse(text).unwrap().ice_ufrag(),
-            Some("abcd")
-        );
+        assert_eq!(SdpFragment::parse(text).unwrap().ice_ufrag(), Some("abcd"));
         let without = "m=audio 9 RTP/AVP 0\r\na=mid:0\r\n";
         assert_eq!(SdpFragment::parse(without), Err(SdpFault::NoUserFragment));
     }

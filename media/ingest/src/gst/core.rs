@@ -13,12 +13,14 @@ use crate::gst::complaints;
 use crate::watch::{IngestEvent, Watch};
 
 /// Elements that are used by name, and the Debian package of each.
-const PACKAGES: [(&str, &str); 5] = [
+const PACKAGES: [(&str, &str); 7] = [
     ("avdec_h264", "gstreamer1.0-libav"),
     ("h264parse", "gstreamer1.0-plugins-bad"),
     ("x264enc", "gstreamer1.0-plugins-ugly"),
     ("flacdec", "gstreamer1.0-plugins-good"),
     ("flacparse", "gstreamer1.0-plugins-good"),
+    ("vp8dec", "gstreamer1.0-plugins-good"),
+    ("openh264enc", "gstreamer1.0-plugins-bad"),
 ];
 
 /// Time between two looks at a pipeline that is waited for.

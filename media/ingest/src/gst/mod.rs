@@ -12,3 +12,5 @@ pub(crate) mod reblock;
 pub(crate) mod sound;
 pub(crate) mod stamps;
 pub(crate) mod video;
+pub(crate) mod viewer_picture;
+pub(crate) mod viewer_sound;

@@ -30,6 +30,7 @@ use webrtc::rtp_transceiver::RtpSender;
 use super::handler::Handler;
 use super::key_requests::{KeyRequestFilter, SLOT};
 use super::{Outgoing, Parts, RtcPeer, failed};
+use crate::counters::PeerCounters;
 use crate::error::PeerError;
 use crate::offer::{Offer, VideoCodec};
 use crate::transport::{EVENT_QUEUE, PeerRequest, RTP_QUEUE, TransportEvents};
@@ -75,8 +76,9 @@ struct Making {
 pub(crate) async fn answer_viewer(
     offer: &Offer,
     address: SocketAddr,
+    counters: &Arc<PeerCounters>,
 ) -> Result<Answered, PeerError> {
-    let making = begin(&[VideoCodec::H264], address).await?;
+    let making = begin(VideoCodec::H264, address, counters).await?;
     let outcome = view(&making, offer).await;
     finish(making, outcome).await
 }
@@ -85,8 +87,15 @@ pub(crate) async fn answer_viewer(
 pub(crate) async fn answer_publisher(
     offer: &Offer,
     address: SocketAddr,
+    counters: &Arc<PeerCounters>,
 ) -> Result<Answered, PeerError> {
-    let making = begin(&[VideoCodec::H264, VideoCodec::Vp8], address).await?;
+    // H.264 can be forwarded to viewers as it comes.
+    let codec = if offer.codecs.contains(&VideoCodec::H264) {
+        VideoCodec::H264
+    } else {
+        VideoCodec::Vp8
+    };
+    let making = begin(codec, address, counters).await?;
     let outcome = publish(&making, offer).await;
     finish(making, outcome).await
 }
@@ -127,7 +136,10 @@ async fn view(making: &Making, offer: &Offer) -> Result<Sending, PeerError> {
 }
 
 async fn publish(making: &Making, offer: &Offer) -> Result<Sending, PeerError> {
-    let kinds = [(RtpCodecKind::Video, true), (RtpCodecKind::Audio, offer.has_sound)];
+    let kinds = [
+        (RtpCodecKind::Video, true),
+        (RtpCodecKind::Audio, offer.has_sound),
+    ];
     for (kind, _) in kinds.into_iter().filter(|(_, wanted)| *wanted) {
         let init = RTCRtpTransceiverInit {
             direction: RTCRtpTransceiverDirection::Recvonly,
@@ -143,7 +155,10 @@ async fn publish(making: &Making, offer: &Offer) -> Result<Sending, PeerError> {
 }
 
 /// A connection that cannot be answered is closed before its error is told.
-async fn finish(making: Making, outcome: Result<Sending, PeerError>) -> Result<Answered, PeerError> {
+async fn finish(
+    making: Making,
+    outcome: Result<Sending, PeerError>,
+) -> Result<Answered, PeerError> {
     let made = |video, sound| RtcPeer {
         pc: making.pc,
         video,
@@ -163,11 +178,18 @@ async fn finish(making: Making, outcome: Result<Sending, PeerError>) -> Result<A
     }
 }
 
-async fn begin(codecs: &[VideoCodec], address: SocketAddr) -> Result<Making, PeerError> {
-    let mut media = media_engine(codecs).map_err(failed)?;
+async fn begin(
+    codec: VideoCodec,
+    address: SocketAddr,
+    counters: &Arc<PeerCounters>,
+) -> Result<Making, PeerError> {
+    let mut media = media_engine(codec).map_err(failed)?;
     let registry = register_default_interceptors(Registry::new(), &mut media)
         .map_err(failed)?
-        .with(rtc::interceptor::Slot::from(SLOT), KeyRequestFilter::default());
+        .with(
+            rtc::interceptor::Slot::from(SLOT),
+            KeyRequestFilter::default(),
+        );
     let (connection_tx, connection) = watch::channel(None);
     let (requests_tx, requests) = mpsc::channel(EVENT_QUEUE);
     let (media_tx, published) = mpsc::channel(RTP_QUEUE);
@@ -177,6 +199,7 @@ async fn begin(codecs: &[VideoCodec], address: SocketAddr) -> Result<Making, Pee
         connection: connection_tx,
         media: media_tx,
         parts: Arc::downgrade(&parts),
+        counters: Arc::clone(counters),
     };
     let pc = PeerConnectionBuilder::new()
         .with_configuration(RTCConfigurationBuilder::new().build())
@@ -197,7 +220,7 @@ async fn begin(codecs: &[VideoCodec], address: SocketAddr) -> Result<Making, Pee
         events: TransportEvents {
             connection,
             requests,
-            media: published,
+            media: Some(published),
         },
     })
 }
@@ -220,13 +243,18 @@ fn setting_engine() -> SettingEngine {
 async fn negotiate(making: &Making, offer: &Offer) -> Result<String, PeerError> {
     let pc = &making.pc;
     let description = RTCSessionDescription::offer(offer.text.clone()).map_err(failed)?;
-    pc.set_remote_description(description).await.map_err(failed)?;
+    pc.set_remote_description(description)
+        .await
+        .map_err(failed)?;
     let answer = pc.create_answer(None).await.map_err(failed)?;
     pc.set_local_description(answer).await.map_err(failed)?;
     tokio::time::timeout(GATHER_LIMIT, making.gathered.notified())
         .await
         .map_err(|_| PeerError::NoCandidates)?;
-    let local = pc.local_description().await.ok_or(PeerError::NoCandidates)?;
+    let local = pc
+        .local_description()
+        .await
+        .ok_or(PeerError::NoCandidates)?;
     Ok(local.sdp)
 }
 
@@ -267,7 +295,8 @@ fn track(
         codec,
         ..RTCRtpEncodingParameters::default()
     };
-    let (stream, name) = ("lsie".to_owned(), name.to_owned());
+    // Of two streams: a browser holds the picture of one stream back until its sound is there.
+    let (stream, name) = (format!("lsie-{name}"), name.to_owned());
     let track = MediaStreamTrack::new(stream, name.clone(), name, kind, vec![coding]);
     Ok((Arc::new(TrackLocalStaticRTP::new(track)), ssrc))
 }
@@ -322,8 +351,8 @@ fn video_codec(mime_type: &str, format: &str) -> RTCRtpCodec {
     }
 }
 
-/// One entry a codec, each with its RTX; sound as Opus; and the extension by which pictures are shown without delay.
-fn media_engine(codecs: &[VideoCodec]) -> Result<MediaEngine, webrtc::error::Error> {
+/// One entry of the picture with its RTX; sound as Opus; and the extension by which pictures are shown without delay.
+fn media_engine(codec: VideoCodec) -> Result<MediaEngine, webrtc::error::Error> {
     let mut media = MediaEngine::default();
     let mut register = |rtp_codec, payload_type, kind| {
         media.register_codec(
@@ -334,21 +363,19 @@ fn media_engine(codecs: &[VideoCodec]) -> Result<MediaEngine, webrtc::error::Err
             kind,
         )
     };
-    for codec in codecs {
-        let (rtp_codec, payload_type) = match codec {
-            VideoCodec::H264 => (h264(), H264_TYPE),
-            VideoCodec::Vp8 => (video_codec(MIME_TYPE_VP8, ""), VP8_TYPE),
-        };
-        let rtx = RTCRtpCodec {
-            mime_type: MIME_TYPE_RTX.to_owned(),
-            clock_rate: 90_000,
-            channels: 0,
-            sdp_fmtp_line: format!("apt={payload_type}"),
-            rtcp_feedback: Vec::new(),
-        };
-        register(rtp_codec, payload_type, RtpCodecKind::Video)?;
-        register(rtx, payload_type + 1, RtpCodecKind::Video)?;
-    }
+    let (rtp_codec, payload_type) = match codec {
+        VideoCodec::H264 => (h264(), H264_TYPE),
+        VideoCodec::Vp8 => (video_codec(MIME_TYPE_VP8, ""), VP8_TYPE),
+    };
+    let rtx = RTCRtpCodec {
+        mime_type: MIME_TYPE_RTX.to_owned(),
+        clock_rate: 90_000,
+        channels: 0,
+        sdp_fmtp_line: format!("apt={payload_type}"),
+        rtcp_feedback: Vec::new(),
+    };
+    register(rtp_codec, payload_type, RtpCodecKind::Video)?;
+    register(rtx, payload_type + 1, RtpCodecKind::Video)?;
     register(opus(), OPUS_TYPE, RtpCodecKind::Audio)?;
     let uri = PLAYOUT_DELAY.to_owned();
     let extension = RTCRtpHeaderExtensionCapability { uri };

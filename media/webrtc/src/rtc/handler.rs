@@ -14,6 +14,7 @@ use webrtc::peer_connection::{
 };
 
 use super::Parts;
+use crate::counters::{PeerCounters, count};
 use crate::machine::Connection;
 use crate::offer::VideoCodec;
 use crate::transport::{RtpPart, Track};
@@ -24,6 +25,7 @@ pub(super) struct Handler {
     pub(super) media: mpsc::Sender<RtpPart>,
     /// Weak: the connection owns the handler, and the parts own what belongs to the connection.
     pub(super) parts: Weak<Parts>,
+    pub(super) counters: Arc<PeerCounters>,
 }
 
 #[async_trait::async_trait]
@@ -54,10 +56,11 @@ impl PeerConnectionEventHandler for Handler {
             parts.channel.send_replace(Some(Arc::clone(&channel)));
         }
         // What a viewer says is not read, only taken, so that it cannot pile up.
+        let counters = Arc::clone(&self.counters);
         parts.spawn(async move {
             while let Some(event) = channel.poll().await {
                 match event {
-                    DataChannelEvent::OnMessage(_) => {}
+                    DataChannelEvent::OnMessage(_) => count(&counters.live_ignored, 1),
                     DataChannelEvent::OnClose => break,
                     _ => {}
                 }

@@ -104,8 +104,11 @@ impl Actor {
         let engine = &mut self.state.engine;
         engine.counters = beat.counters;
         engine.observation_latency_ms = beat.observation_latency_ms;
-        engine.peers = beat.peers;
+        let peers_changed = std::mem::replace(&mut engine.peers, beat.peers) != beat.peers;
         engine.last_heartbeat = Some(utc_now());
+        if peers_changed {
+            self.mark(&[EventType::Health]);
+        }
         let now = self.now();
         let Some(live) = self
             .live

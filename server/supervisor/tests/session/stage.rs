@@ -21,8 +21,8 @@ use lsie_schemas::contract::Au12Observation;
 use lsie_schemas::id::segment_id;
 use lsie_schemas::link::{
     Bounded, EngineHeartbeat, EngineHello, EngineMessage, FrameDecoder, GapNote, LINK_PROTOCOL,
-    PeerGauges, SegmentKind, SegmentMessage, ServerHello, ServerMessage, SessionStarted, StartSession, Text,
-    encode_frame,
+    PeerGauges, SegmentKind, SegmentMessage, ServerHello, ServerMessage, SessionStarted,
+    StartSession, Text, encode_frame,
 };
 use lsie_schemas::observation::CalibrationState;
 use lsie_schemas::time::UtcMicros;
