@@ -139,7 +139,10 @@ impl PeerHost {
 
     /// Lets a peer go.
     pub fn close(&self, peer_id: Uuid) {
-        if let Some(Entry { claim: Some(claim), .. }) = self.shared.peers().get(&peer_id) {
+        if let Some(Entry {
+            claim: Some(claim), ..
+        }) = self.shared.peers().get(&peer_id)
+        {
             claim.release();
         }
         self.shared.order(peer_id, Order::Close("requested"));

@@ -131,7 +131,15 @@ async fn view(making: &Making, offer: &Offer) -> Result<Sending, PeerError> {
         }
         None => None,
     };
-    let video = Mutex::new(outgoing(video, video_ssrc, video_type)?);
+    let mut video = outgoing(video, video_ssrc, video_type)?;
+    let parameters = video_sender.get_parameters().await.map_err(failed)?;
+    video.playout_delay = parameters
+        .rtp_parameters
+        .header_extensions
+        .iter()
+        .find(|extension| extension.uri == PLAYOUT_DELAY)
+        .and_then(|extension| u8::try_from(extension.id).ok());
+    let video = Mutex::new(video);
     Ok((Some(video), sound, answer))
 }
 
@@ -313,6 +321,7 @@ fn outgoing(
         // Numbers of a secured stream begin low, so that none wraps before the first report.
         sequence: (random()? & 0x3fff) as u16,
         units: 0,
+        playout_delay: None,
     })
 }
 

@@ -9,8 +9,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::{Bytes, BytesMut};
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use rtc::rtp::Packet;
-use rtc::rtp::extension::HeaderExtension;
-use rtc::rtp::extension::playout_delay_extension::PlayoutDelayExtension;
 use tokio::task::JoinSet;
 use webrtc::data_channel::DataChannel;
 use webrtc::media_stream::track_local::TrackLocal;
@@ -27,6 +25,9 @@ pub(crate) use connection::{Answered, answer_publisher, answer_viewer};
 
 /// Pictures at the beginning that tell the viewer to show them without delay; later ones tell it at key frames.
 const EAGER_PICTURES: u64 = 90;
+
+/// Shortest and longest playout delay, 12 bits each: none.
+const NO_DELAY: [u8; 3] = [0; 3];
 
 /// A connection.
 pub(crate) struct RtcPeer {
@@ -61,6 +62,8 @@ struct Outgoing {
     payload_type: u8,
     sequence: u16,
     units: u64,
+    /// Id of the playout-delay extension, where the peer takes it. The track's own parameters are older than the negotiation.
+    playout_delay: Option<u8>,
 }
 
 impl Outgoing {
@@ -98,7 +101,7 @@ impl PeerTransport for RtcPeer {
             return Ok(0);
         };
         let count = picture.payloads.len();
-        let (track, is_eager, packets) = {
+        let (track, is_eager, at_once, packets) = {
             let mut video = video.lock().unwrap_or_else(PoisonError::into_inner);
             video.units += 1;
             let is_eager = picture.is_key || video.units <= EAGER_PICTURES;
@@ -108,21 +111,19 @@ impl PeerTransport for RtcPeer {
                 .enumerate()
                 .map(|(n, payload)| video.packet(picture.rtp_time, n + 1 == count, payload.clone()))
                 .collect();
-            (Arc::clone(&video.track), is_eager, packets)
+            (
+                Arc::clone(&video.track),
+                is_eager,
+                video.playout_delay,
+                packets,
+            )
         };
-        let at_once = [HeaderExtension::PlayoutDelay(PlayoutDelayExtension {
-            min_delay: 0,
-            max_delay: 0,
-        })];
-        for (n, packet) in packets.into_iter().enumerate() {
-            if is_eager && n == 0 {
-                track
-                    .write_rtp_with_extensions(packet, &at_once)
-                    .await
-                    .map_err(failed)?;
-            } else {
-                track.write_rtp(packet).await.map_err(failed)?;
+        for (n, mut packet) in packets.into_iter().enumerate() {
+            if let Some(id) = at_once.filter(|_| is_eager && n == 0) {
+                let delay = Bytes::from_static(&NO_DELAY);
+                packet.header.set_extension(id, delay).map_err(failed)?;
             }
+            track.write_rtp(packet).await.map_err(failed)?;
         }
         Ok(count)
     }
