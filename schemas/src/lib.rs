@@ -41,6 +41,7 @@ pub mod contract;
 pub mod device;
 pub mod id;
 pub mod link;
+pub mod live;
 pub mod observation;
 pub mod privacy;
 pub mod semantic;

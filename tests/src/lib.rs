@@ -4,6 +4,7 @@
 //! [`vectors`] runs the golden cases of the specification against the crates.
 //! [`phone`] is a simulated phone that the genuine adb server talks to.
 //! [`parity`] is the suite that every kernel passes on every device; [`cuda_host`] executes CUDA text on the processor for it.
+//! [`signalling`] is a conformance suite for WHEP and WHIP servers.
 //! [`fuzz`] holds one body per parser of foreign bytes, for `cargo fuzz` and for the ordinary tests alike.
 //!
 //! **The one contract.** Every check here reads the repository and the crates' public interfaces as they are; a test that
@@ -25,4 +26,5 @@ pub mod fuzz;
 pub mod house;
 pub mod parity;
 pub mod phone;
+pub mod signalling;
 pub mod vectors;

@@ -144,7 +144,7 @@ pub fn analyze(
     let models = ModelStore::open(&settings.cache_dir)?;
     let is_endless = matches!(
         address,
-        SourceAddress::Demo { .. } | SourceAddress::Phone(_)
+        SourceAddress::Demo { .. } | SourceAddress::Phone(_) | SourceAddress::Whip { .. }
     );
     if is_endless && settings.limit_secs.is_none() {
         return Err(AnalyzeError::Endless);
@@ -238,7 +238,7 @@ fn with_pace(address: SourceAddress, is_paced: bool) -> SourceAddress {
         SourceAddress::File { pace, .. }
         | SourceAddress::Test { pace, .. }
         | SourceAddress::Demo { pace, .. } => *pace = wanted,
-        SourceAddress::Phone(_) | SourceAddress::Tethered(_) => {}
+        SourceAddress::Phone(_) | SourceAddress::Tethered(_) | SourceAddress::Whip { .. } => {}
     }
     address
 }

@@ -26,6 +26,7 @@ mod semantic;
 mod session;
 mod sound;
 mod user;
+mod viewers;
 
 pub use device::{ChosenDevice, choose_device, trial};
 pub use error::EngineError;

@@ -26,6 +26,7 @@ use crate::link::{Inbound, Link, Outbox, open};
 use crate::live::OpenParts;
 use crate::recovery::{LiveRun, Outcome};
 use crate::semantic::SemanticDesk;
+use crate::viewers::ViewerDesk;
 
 /// How long the server may take to say hello.
 const HELLO_LIMIT: Duration = Duration::from_secs(5);
@@ -40,6 +41,7 @@ struct Engine {
     phones: PhoneSettings,
     semantic: SemanticDesk,
     session: Option<LiveRun>,
+    viewers: ViewerDesk,
     /// Counters of sessions that are over.
     past: EngineCounters,
     beats: u64,
@@ -98,6 +100,7 @@ fn serve(link: &Link, build_id: &str, device: EngineDevice) -> Result<(), Engine
         chosen,
         phones: configured_phones(&hello.phones, Path::new(&hello.cache_dir)),
         session: None,
+        viewers: ViewerDesk::start(link.outbox.clone())?,
         past: EngineCounters::default(),
         beats: 0,
     };
@@ -197,6 +200,7 @@ impl Engine {
                 stimulus_id,
             } => self.stimulus(session_id, stimulus_id),
             ServerMessage::ScoreSemantics(question) => self.semantic.ask(*question),
+            ServerMessage::Peer(order) => self.viewers.obey(*order, self.session.as_ref()),
             ServerMessage::End { session_id } => self.end(session_id, "requested"),
             ServerMessage::Shutdown => return false,
             ServerMessage::Hello(_) | ServerMessage::Heartbeat { .. } => {}
@@ -216,6 +220,7 @@ impl Engine {
             models: Arc::clone(&self.models),
             cache_dir: self.cache_dir.clone(),
             phones: self.phones.clone(),
+            viewers: self.viewers.session(),
         };
         self.session = Some(LiveRun::start(order, self.outbox.clone(), parts));
     }
@@ -304,6 +309,7 @@ impl Engine {
         counters.link_drops = self.outbox.dropped();
         *counters.device = work_of(self.chosen.device.as_ref());
         (counters.semantic_scores, counters.semantic_refused) = self.semantic.counts();
+        self.viewers.tell(&mut counters);
         let source_state = self.session.as_ref().map_or("closed", LiveRun::state);
         self.outbox.tick(EngineMessage::Heartbeat(EngineHeartbeat {
             seq: self.beats,
@@ -317,6 +323,7 @@ impl Engine {
                 let report = report_of(session.health().as_ref(), session.picture_hint());
                 report.map(Box::new)
             }),
+            peers: self.viewers.gauges(),
         }));
         self.beats += 1;
     }

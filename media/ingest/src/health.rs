@@ -48,6 +48,12 @@ pub struct SourceClock {
     pub round_trip_ms: Option<f64>,
 }
 
+/// A source that lives outside this process and says how it is.
+pub(crate) trait RemoteSource: Send + Sync {
+    /// How it is now.
+    fn health(&self) -> SourceHealth;
+}
+
 /// How a source is and what to do about it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SourceHealth {

@@ -12,12 +12,13 @@ use crate::gst::pattern::{Pattern, open_pattern};
 use crate::gst::sound::AudioSource;
 use crate::gst::tethered::open_tethered;
 use crate::gst::video::VideoSource;
-use crate::handset::{HandsetLink, open_phone};
-use crate::health::SourceHealth;
+use crate::handset::open_phone;
+use crate::health::{RemoteSource, SourceHealth};
 use crate::pull::host_time_ns;
 use crate::scheme::{Pace, SourceAddress};
 use crate::settings::OpenSettings;
 use crate::watch::{IngestCounters, IngestEvent, Watch};
+use crate::whip::open_whip;
 
 /// What is known about the picture when a source opens.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -70,7 +71,7 @@ pub struct InputHandle {
     core: Weak<PipelineCore>,
     flag: Arc<AtomicBool>,
     watch: Watch,
-    phone: Weak<HandsetLink>,
+    remote: Option<Weak<dyn RemoteSource>>,
 }
 
 /// Opens the source that `url` names and starts it.
@@ -90,6 +91,14 @@ pub fn open(url: &str, settings: &OpenSettings) -> Result<Input, IngestError> {
 
 /// As [`open`], with an address that is checked already.
 pub fn open_address(address: SourceAddress, settings: &OpenSettings) -> Result<Input, IngestError> {
+    let pace = address.pace();
+    let mut input = open_checked(address, settings)?;
+    let tap = settings.tap.clone().filter(|_| pace != Pace::Fast);
+    input.audio = input.audio.map(|audio| audio.shown_to(tap));
+    Ok(input)
+}
+
+fn open_checked(address: SourceAddress, settings: &OpenSettings) -> Result<Input, IngestError> {
     match address.clone() {
         SourceAddress::File {
             path,
@@ -123,6 +132,7 @@ pub fn open_address(address: SourceAddress, settings: &OpenSettings) -> Result<I
         } => crate::demo::open_demo(mask, pace, start_secs, address, settings),
         SourceAddress::Phone(phone) => open_phone(*phone, settings),
         SourceAddress::Tethered(tethered) => open_tethered(*tethered, settings),
+        SourceAddress::Whip { name, start_secs } => open_whip(name, start_secs, address, settings),
     }
 }
 
@@ -138,7 +148,7 @@ impl Input {
             core: Arc::downgrade(core),
             flag: Arc::default(),
             watch,
-            phone: Weak::new(),
+            remote: None,
         };
         Input {
             video,
@@ -165,14 +175,14 @@ impl Input {
                 core,
                 flag,
                 watch,
-                phone: Weak::new(),
+                remote: None,
             },
         }
     }
 
-    /// Lets its handle see the phone behind it.
-    pub(crate) fn of_phone(mut self, phone: Weak<HandsetLink>) -> Self {
-        self.handle.phone = phone;
+    /// Lets its handle see who is behind it.
+    pub(crate) fn of_remote(mut self, remote: Weak<dyn RemoteSource>) -> Self {
+        self.handle.remote = Some(remote);
         self
     }
 
@@ -208,7 +218,8 @@ impl InputHandle {
 
     /// How the source is, where it lives outside this process; `None` for others, and for one that was let go.
     pub fn health(&self) -> Option<SourceHealth> {
-        self.phone.upgrade().map(|phone| phone.health())
+        let remote = self.remote.as_ref().and_then(Weak::upgrade);
+        remote.map(|remote| remote.health())
     }
 
     /// Takes the events that wait, oldest first.

@@ -1,11 +1,12 @@
 //! Sources of pictures and sound: files, a test pattern, the demo presenter, phones, cameras, microphones, network senders,
-//! and H.264 access units from elsewhere.
+//! WHIP publishers, and H.264 access units from elsewhere.
 //!
 //! **The one contract.** [`open`] gives an [`Input`] with at most one [`VideoSource`] and one [`AudioSource`], each pulled
 //! with a timeout. A picture arrives as an 8-bit NV12 or I420 [`lsie_device::Frame`] with one copy per plane, sound as
 //! 48 kHz [`PcmBlock`]s whose media time is counted. Media time is nanoseconds from the start of the stream. A live source
 //! gives its newest frame and counts what it replaced; a paced or fast one gives everything and waits for its consumer.
-//! Faults are typed; damage that can be played through is counted and told as an [`IngestEvent`].
+//! What viewers are to see leaves beside the decoder ([`MediaTap`]): encoded pictures as they came where a browser takes
+//! them, else encoded once while somebody watches. Faults are typed; damage that can be played through is counted and told as an [`IngestEvent`].
 //!
 //! **What it never does.** It never analyses, never converts pixels in silence (a conversion is an event and a counter),
 //! never lets one failing source stop another, and opens no network connection but that to the local adb server and to the
@@ -40,7 +41,9 @@ mod node;
 mod pull;
 mod scheme;
 mod settings;
+mod tap;
 mod watch;
+mod whip;
 
 /// What the demo presenter does, as a pure function of media time.
 pub mod truth {
@@ -71,4 +74,5 @@ pub use scheme::{
     known_schemes,
 };
 pub use settings::{MediaAnchor, OpenSettings, PhoneSettings, Progress, ProgressFn, StandIns};
+pub use tap::MediaTap;
 pub use watch::{IngestCounters, IngestEvent, Watch};

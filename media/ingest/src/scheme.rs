@@ -10,6 +10,7 @@ mod tethered;
 
 use std::path::PathBuf;
 
+use lsie_webrtc::PublisherName;
 use serde::Serialize;
 
 use crate::error::IngestError;
@@ -89,9 +90,16 @@ pub enum SourceAddress {
     Phone(Box<PhoneAddress>),
     /// A camera, a microphone or a network sender; always live.
     Tethered(Box<TetheredAddress>),
+    /// Whoever publishes under a name; always live.
+    Whip {
+        /// The name.
+        name: PublisherName,
+        /// Where to begin counting media time, seconds.
+        start_secs: f64,
+    },
 }
 
-const KNOWN: [SchemeHelp; 8] = [
+const KNOWN: [SchemeHelp; 9] = [
     SchemeHelp {
         scheme: "file",
         form: "file:///path or file:path ?pace=paced|fast &start=seconds",
@@ -132,6 +140,11 @@ const KNOWN: [SchemeHelp; 8] = [
         form: "srt://HOST:PORT or srt://:PORT ?mode=caller|listener &latency=120 &streamid=NAME &passphrase=FILE",
         help: "a sender of an MPEG transport stream, called or awaited",
     },
+    SchemeHelp {
+        scheme: "whip",
+        form: "whip:NAME",
+        help: "whoever publishes over WebRTC to /whip/NAME of this server: a browser's camera, OBS, another LSIE",
+    },
 ];
 
 /// The schemes that exist in this build. Usable without GStreamer.
@@ -153,6 +166,7 @@ impl SourceAddress {
             "test" => parse_test(url, place, query),
             "demo" => parse_demo(url, place, query),
             "android" => phone::parse_phone(url, place, query),
+            "whip" => parse_whip(url, place, query),
             _ => Err(IngestError::UnknownScheme {
                 scheme,
                 known: KNOWN.to_vec(),
@@ -166,7 +180,9 @@ impl SourceAddress {
             SourceAddress::File { pace, .. }
             | SourceAddress::Test { pace, .. }
             | SourceAddress::Demo { pace, .. } => *pace,
-            SourceAddress::Phone(_) | SourceAddress::Tethered(_) => Pace::Live,
+            SourceAddress::Phone(_) | SourceAddress::Tethered(_) | SourceAddress::Whip { .. } => {
+                Pace::Live
+            }
         }
     }
 
@@ -175,7 +191,8 @@ impl SourceAddress {
         match self {
             SourceAddress::File { start_secs, .. }
             | SourceAddress::Test { start_secs, .. }
-            | SourceAddress::Demo { start_secs, .. } => *start_secs,
+            | SourceAddress::Demo { start_secs, .. }
+            | SourceAddress::Whip { start_secs, .. } => *start_secs,
             SourceAddress::Phone(phone) => phone.start_secs,
             SourceAddress::Tethered(tethered) => tethered.start_secs,
         }
@@ -192,7 +209,8 @@ impl SourceAddress {
         match &mut self {
             SourceAddress::File { start_secs, .. }
             | SourceAddress::Test { start_secs, .. }
-            | SourceAddress::Demo { start_secs, .. } => *start_secs = secs,
+            | SourceAddress::Demo { start_secs, .. }
+            | SourceAddress::Whip { start_secs, .. } => *start_secs = secs,
             SourceAddress::Phone(phone) => phone.start_secs = secs,
             SourceAddress::Tethered(tethered) => tethered.start_secs = secs,
         }
@@ -276,6 +294,14 @@ fn parse_demo(url: &str, place: &str, mut query: Query<'_>) -> Result<SourceAddr
         start_secs,
         pace,
     })
+}
+
+fn parse_whip(url: &str, place: &str, mut query: Query<'_>) -> Result<SourceAddress, IngestError> {
+    let name = PublisherName::parse(place)
+        .ok_or_else(|| bad(url, "a name is 1 to 64 letters, digits, `-`, `_` or `.`"))?;
+    let start_secs = query.secs("start")?.unwrap_or(0.0);
+    query.finish()?;
+    Ok(SourceAddress::Whip { name, start_secs })
 }
 
 /// The parameters that are not consumed yet.
@@ -475,6 +501,9 @@ mod tests {
             "test:bars?colour=red",
             "demo:singer",
             "demo:presenter?mask=2",
+            "whip:",
+            "whip:a/b",
+            "whip:cam?size=1x1",
         ] {
             let error = SourceAddress::parse(url).unwrap_err();
             assert!(

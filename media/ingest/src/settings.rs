@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use lsie_device::Device;
 use lsie_handset::scrcpy::JarSearch;
+use lsie_webrtc::Publications;
 
 use crate::scheme::Pace;
+use crate::tap::MediaTap;
 
 /// Told about slow preparations (the demo's first encoding).
 pub type ProgressFn = Arc<dyn Fn(Progress) + Send + Sync>;
@@ -120,6 +122,10 @@ pub struct OpenSettings {
     pub stand_ins: StandIns,
     /// Told about slow preparations, on the opener's thread.
     pub progress: Option<ProgressFn>,
+    /// What WHIP publishers send; without it `whip:` cannot be opened.
+    pub publications: Option<Arc<Publications>>,
+    /// Where encoded media leave for viewers.
+    pub tap: Option<Arc<dyn MediaTap>>,
 }
 
 impl OpenSettings {
@@ -136,6 +142,8 @@ impl OpenSettings {
             phones: PhoneSettings::default(),
             stand_ins: StandIns::default(),
             progress: None,
+            publications: None,
+            tap: None,
         }
     }
 
@@ -158,6 +166,7 @@ impl fmt::Debug for OpenSettings {
             .field("wants_audio", &self.wants_audio)
             .field("phones", &self.phones)
             .field("stand_ins", &self.stand_ins)
+            .field("tap", &self.tap.is_some())
             .finish_non_exhaustive()
     }
 }

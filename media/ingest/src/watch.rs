@@ -149,6 +149,8 @@ pub struct IngestCounters {
     pub sound_slips: u64,
     /// Blocks of a phone left out because they would stand before sound that was given already.
     pub sound_overlaps: u64,
+    /// Pictures encoded for viewers.
+    pub viewer_frames: u64,
     /// Warnings of elements.
     pub warnings: u64,
     /// Events dropped because nobody read them.
@@ -210,6 +212,7 @@ counters!(
     sound_slips,
     sound_overlaps,
     pools_shrunk,
+    viewer_frames,
     warnings,
     events_dropped;
     maxima: lag_max_ns

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use crate::extract::{Body, Parameters, SessionPath, TextPath, instant, limit};
 use crate::guard::{Guard, enforce};
 use crate::problem::{Refusal, defects, problem};
-use crate::{events, metrics, openapi, page};
+use crate::{events, metrics, openapi, page, signalling};
 
 type Answer<T> = Result<Json<T>, Refusal>;
 
@@ -38,6 +38,7 @@ pub(crate) fn router(supervisor: Supervisor, guard: Arc<Guard>, max_body_bytes: 
     Router::new()
         .merge(operator_routes())
         .merge(v2_routes())
+        .merge(signalling::routes())
         .route("/", get(page::index))
         .route("/health", get(|| async { Json(json!({ "status": "ok" })) }))
         .route("/metrics", get(metrics::prometheus))

@@ -110,7 +110,7 @@ pub const HOMES: &[Home] = &[
     home(&["cudarc", "wgpu"], &["lsie-device"]),
     home(&["ort", "ort-sys", "trtx"], &["lsie-infer"]),
     home(&["gstreamer*"], &["lsie-ingest", "lsie-egress"]),
-    home(&["webrtc", "webrtc-*"], &["lsie-webrtc"]),
+    home(&["rtc", "webrtc", "webrtc-*"], &["lsie-webrtc"]),
     home(&["rusqlite", "libsqlite3-sys"], &["lsie-store"]),
     home(&["axum", "axum-*", "hyper*"], &["lsie-api"]),
     home(

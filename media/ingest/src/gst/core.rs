@@ -13,7 +13,7 @@ use crate::gst::complaints;
 use crate::watch::{IngestEvent, Watch};
 
 /// Elements that are used by name, and the Debian package of each.
-const PACKAGES: [(&str, &str); 10] = [
+const PACKAGES: [(&str, &str); 12] = [
     ("avdec_h264", "gstreamer1.0-libav"),
     ("h264parse", "gstreamer1.0-plugins-bad"),
     ("openh264dec", "gstreamer1.0-plugins-bad"),
@@ -24,6 +24,8 @@ const PACKAGES: [(&str, &str); 10] = [
     ("v4l2src", "gstreamer1.0-plugins-good"),
     ("srtsrc", "gstreamer1.0-plugins-bad"),
     ("watchdog", "gstreamer1.0-plugins-bad"),
+    ("vp8dec", "gstreamer1.0-plugins-good"),
+    ("openh264enc", "gstreamer1.0-plugins-bad"),
 ];
 
 /// Time between two looks at a pipeline that is waited for.

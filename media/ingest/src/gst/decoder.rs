@@ -6,6 +6,7 @@
 //! ```
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use gstreamer as gst;
@@ -13,16 +14,18 @@ use gstreamer::prelude::*;
 use gstreamer_app as gst_app;
 use lsie_device::Device;
 
-use crate::access_unit::{UnitKind, inspect};
+use crate::access_unit::{UnitCodec, UnitKind, has_b_slice, inspect_as};
 use crate::error::IngestError;
-use crate::gst::core::{Keeping, PipelineCore, make, pull_sink};
+use crate::gst::core::{Keeping, PipelineCore, make, pipeline_error, pull_sink};
 use crate::gst::cuda::{self, CudaFrame, CudaShare, SurfaceIntake};
 use crate::gst::file::picture_caps;
 use crate::gst::planes::Uploader;
 use crate::gst::stamps::Stamps;
 use crate::gst::video::{Intake, VideoParts, VideoSource, watch_arrivals, watch_damage};
+use crate::gst::viewer_picture::show_to_viewers;
 use crate::pull::{AccessUnit, Pull, host_time_ns};
 use crate::scheme::Pace;
+use crate::tap::Tap;
 use crate::watch::{IngestEvent, Watch};
 
 /// Access units that may wait for the decoder in a live source; then it drops up to the next key frame.
@@ -104,6 +107,14 @@ pub struct AccessUnitDecoder {
     /// Whether the operator knows that a key frame is awaited.
     awaits_key_told: bool,
     last_restart: Option<Instant>,
+    sink: gst_app::AppSink,
+    /// The elements between its ends.
+    chain: Vec<gst::Element>,
+    codec: UnitCodec,
+    pace: Pace,
+    tap: Tap,
+    /// Whether what comes goes to viewers as it is.
+    forwards: Arc<AtomicBool>,
 }
 
 impl AccessUnitDecoder {
@@ -172,15 +183,16 @@ impl AccessUnitDecoder {
         let stamps = Arc::new(Stamps::new(watch.clone()));
         watch_arrivals(&sink, &stamps);
         watch_damage(&sink, &watch, |watch| watch.frames_damaged(1));
-        core.add_chain(&[
-            source.upcast_ref(),
-            &make("h264parse")?,
-            &(parts.decoder)()?,
-            sink.upcast_ref(),
-        ])?;
+        let chain = vec![make("h264parse")?, (parts.decoder)()?];
+        let ends: (&gst::Element, &gst::Element) = (source.upcast_ref(), sink.upcast_ref());
+        let whole: Vec<&gst::Element> = std::iter::once(ends.0)
+            .chain(&chain)
+            .chain([ends.1])
+            .collect();
+        core.add_chain(&whole)?;
         core.play()?;
         let frames = VideoSource::new(VideoParts {
-            sink,
+            sink: sink.clone(),
             core: Arc::clone(&core),
             stamps: Arc::clone(&stamps),
             intake: parts.intake,
@@ -197,8 +209,77 @@ impl AccessUnitDecoder {
             awaits_key: true,
             awaits_key_told: false,
             last_restart: None,
+            sink,
+            chain,
+            codec: UnitCodec::H264,
+            pace,
+            tap: None,
+            forwards: Arc::new(AtomicBool::new(true)),
         };
         Ok((decoder, frames))
+    }
+
+    /// Shows every access unit to `tap` too, whether or not the decoder keeps up.
+    pub(crate) fn shown_to(mut self, tap: Tap) -> Self {
+        self.tap = tap.filter(|_| self.pace != Pace::Fast);
+        show_to_viewers(&self.sink, &self.tap, &self.forwards, 0, &self.watch);
+        self
+    }
+
+    /// Whether a viewer needs a key frame of whoever encodes what is pushed.
+    pub(crate) fn viewers_want_key_frame(&self) -> bool {
+        let forwards = self.forwards.load(Ordering::Acquire);
+        forwards && self.tap.as_ref().is_some_and(|tap| tap.take_key_request())
+    }
+
+    /// Expects another codec from now on; begins at its next key frame.
+    pub(crate) fn switch_to(&mut self, codec: UnitCodec) -> Result<(), IngestError> {
+        if self.codec == codec {
+            return Ok(());
+        }
+        self.core.set(gst::State::Null)?;
+        let pipeline = self.core.pipeline();
+        for element in self.chain.drain(..) {
+            // It is in the pipeline, by whose rules it is unlinked with this.
+            pipeline.remove(&element).ok();
+        }
+        self.chain = decoding_elements(codec)?;
+        self.source.set_caps(Some(&unit_caps(codec)));
+        let ends: (&gst::Element, &gst::Element) =
+            (self.source.upcast_ref(), self.sink.upcast_ref());
+        let whole: Vec<&gst::Element> = std::iter::once(ends.0)
+            .chain(&self.chain)
+            .chain([ends.1])
+            .collect();
+        pipeline
+            .add_many(&self.chain)
+            .and_then(|()| gst::Element::link_many(&whole))
+            .map_err(|error| pipeline_error("decoder", &error.to_string()))?;
+        self.codec = codec;
+        self.awaits_key = true;
+        self.forwards
+            .store(codec == UnitCodec::H264, Ordering::Release);
+        self.core.clear_fault();
+        self.stamps.flush();
+        self.core.play()
+    }
+
+    fn show(&self, unit: &AccessUnit, key: bool) {
+        let Some(tap) = &self.tap else { return };
+        if self.codec != UnitCodec::H264 {
+            return;
+        }
+        if has_b_slice(&unit.data) && self.forwards.swap(false, Ordering::AcqRel) {
+            tracing::info!("the pictures have B-frames; viewers get them encoded anew");
+            tap.restart();
+        }
+        if self.forwards.load(Ordering::Acquire) {
+            tap.picture(&AccessUnit {
+                data: Arc::clone(&unit.data),
+                pts_ns: unit.pts_ns,
+                key,
+            });
+        }
     }
 
     /// Gives the decoder one access unit. A live decoder never waits; it drops to the next key frame when it cannot keep up.
@@ -220,7 +301,8 @@ impl AccessUnitDecoder {
         if let Some(fault) = self.core.fault() {
             self.restart(&fault)?;
         }
-        let (Some(kind), Ok(pts_ns)) = (inspect(&unit.data), u64::try_from(unit.pts_ns)) else {
+        let kind = inspect_as(self.codec, &unit.data);
+        let (Some(kind), Ok(pts_ns)) = (kind, u64::try_from(unit.pts_ns)) else {
             self.watch.access_units_rejected(1);
             self.watch.event(IngestEvent::AccessUnitRejected {
                 pts_ns: unit.pts_ns,
@@ -228,6 +310,7 @@ impl AccessUnitDecoder {
             return Ok(Pushed::Rejected);
         };
         let key = unit.key || kind == UnitKind::Key;
+        self.show(unit, key);
         if self.drops && self.source.property::<u64>("current-level-buffers") >= UNITS_WAITING {
             self.awaits_key = true;
         } else if key {
@@ -313,12 +396,8 @@ impl Drop for AccessUnitDecoder {
 
 /// The size limit counts buffers only, so that a large key frame is no overflow.
 fn unit_source(drops: bool) -> gst_app::AppSrc {
-    let caps = gst::Caps::builder("video/x-h264")
-        .field("stream-format", "byte-stream")
-        .field("alignment", "au")
-        .build();
     let source = gst_app::AppSrc::builder()
-        .caps(&caps)
+        .caps(&unit_caps(UnitCodec::H264))
         .format(gst::Format::Time)
         .is_live(true)
         .block(!drops)
@@ -333,6 +412,23 @@ fn unit_source(drops: bool) -> gst_app::AppSrc {
         },
     );
     source
+}
+
+fn unit_caps(codec: UnitCodec) -> gst::Caps {
+    match codec {
+        UnitCodec::H264 => gst::Caps::builder("video/x-h264")
+            .field("stream-format", "byte-stream")
+            .field("alignment", "au")
+            .build(),
+        UnitCodec::Vp8 => gst::Caps::builder("video/x-vp8").build(),
+    }
+}
+
+fn decoding_elements(codec: UnitCodec) -> Result<Vec<gst::Element>, IngestError> {
+    Ok(match codec {
+        UnitCodec::H264 => vec![make("h264parse")?, decoder_element()?],
+        UnitCodec::Vp8 => vec![make("vp8dec")?],
+    })
 }
 
 /// libav with one thread, which holds nothing back; else OpenH264, which delays by a frame.

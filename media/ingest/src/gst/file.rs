@@ -1,6 +1,7 @@
 //! `file:`: whatever GStreamer demultiplexes and decodes.
 
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use crate::gst::reblock::Reblocker;
 use crate::gst::sound::{AudioSource, SinkSound, sound_caps};
 use crate::gst::stamps::Stamps;
 use crate::gst::video::{Intake, PaceClock, VideoParts, VideoSource, watch_arrivals, watch_damage};
+use crate::gst::viewer_picture::show_to_viewers;
 use crate::input::{Input, InputInfo, PictureInfo, SoundInfo};
 use crate::scheme::{Pace, SourceAddress};
 use crate::settings::OpenSettings;
@@ -119,6 +121,10 @@ pub(crate) fn open_file(
         duration_ns,
     };
     let clock = (pace == Pace::Paced).then(|| PaceClock::starting_now(start_pts_ns));
+    if let Some(video) = found.video.as_ref().filter(|_| pace != Pace::Fast) {
+        let forwards = Arc::new(AtomicBool::new(false));
+        show_to_viewers(&video.sink, &settings.tap, &forwards, 0, &watch);
+    }
     let video = match found.video {
         Some(video) => Some(
             VideoSource::new(VideoParts {

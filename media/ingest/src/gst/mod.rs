@@ -18,3 +18,5 @@ pub(crate) mod sound;
 pub(crate) mod stamps;
 pub(crate) mod tethered;
 pub(crate) mod video;
+pub(crate) mod viewer_picture;
+pub(crate) mod viewer_sound;

@@ -1,6 +1,7 @@
 //! `test:`: colour bars and a tone.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use gstreamer as gst;
 use gstreamer::prelude::*;
@@ -13,6 +14,7 @@ use crate::gst::reblock::{BLOCK_FRAMES, Reblocker};
 use crate::gst::sound::{AudioSource, SinkSound, sound_caps};
 use crate::gst::stamps::Stamps;
 use crate::gst::video::{Intake, PaceClock, VideoParts, VideoSource, watch_arrivals};
+use crate::gst::viewer_picture::show_to_viewers;
 use crate::input::{Input, InputInfo, PictureInfo, SoundInfo};
 use crate::pull::PCM_RATE_HZ;
 use crate::scheme::{Pace, SourceAddress};
@@ -71,6 +73,10 @@ pub(crate) fn open_pattern(
         Some(sink) => {
             let stamps = Arc::new(Stamps::new(watch.clone()));
             watch_arrivals(&sink, &stamps);
+            if pattern.pace != Pace::Fast {
+                let forwards = Arc::new(AtomicBool::new(false));
+                show_to_viewers(&sink, &settings.tap, &forwards, start_pts_ns, &watch);
+            }
             let uploader = Uploader::new(
                 Arc::clone(&settings.device),
                 settings.pool_slots,

@@ -13,9 +13,11 @@ use crate::gst::core::{PipelineCore, abandon, pipeline_error};
 use crate::gst::ending::Ending;
 use crate::gst::reblock::{Piece, Reblocker};
 use crate::gst::stamps::{Counting, Stamps};
+use crate::gst::viewer_sound::ViewerSound;
 use crate::handset::HandsetSound;
 use crate::pull::{LONGEST_PULL, PCM_RATE_HZ, PcmBlock, Pull, host_time_ns};
 use crate::scheme::Pace;
+use crate::tap::Tap;
 use crate::watch::Watch;
 
 const SLICE: Duration = Duration::from_millis(50);
@@ -25,6 +27,7 @@ pub struct AudioSource {
     inner: Inner,
     pace: Pace,
     watch: Watch,
+    viewers: Option<ViewerSound>,
 }
 
 enum Inner {
@@ -84,6 +87,7 @@ impl AudioSource {
             inner: Inner::Sink(Box::new(sound)),
             pace,
             watch,
+            viewers: None,
         }
     }
 
@@ -92,6 +96,7 @@ impl AudioSource {
             inner: Inner::Voice(voice),
             pace,
             watch,
+            viewers: None,
         }
     }
 
@@ -100,7 +105,14 @@ impl AudioSource {
             inner: Inner::Phone(Box::new(sound)),
             pace,
             watch,
+            viewers: None,
         }
+    }
+
+    /// Gives every block to viewers too.
+    pub(crate) fn shown_to(mut self, tap: Tap) -> Self {
+        self.viewers = tap.map(ViewerSound::new);
+        self
     }
 
     /// Waits at most `timeout` for the next block.
@@ -113,8 +125,11 @@ impl AudioSource {
             Inner::Voice(voice) => voice.next(timeout),
             Inner::Phone(sound) => sound.next(timeout)?,
         };
-        if matches!(pulled, Pull::Item(_)) {
+        if let Pull::Item(block) = &pulled {
             self.watch.blocks(1);
+            if let Some(viewers) = &mut self.viewers {
+                viewers.pass(block);
+            }
         }
         Ok(pulled)
     }

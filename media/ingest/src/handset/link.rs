@@ -11,7 +11,7 @@ use lsie_handset::{Handset, HandsetConfig, HandsetEvent, HandsetStreams};
 use super::timeline::Timeline;
 use super::words::{health_of, next_step};
 use crate::error::IngestError;
-use crate::health::SourceHealth;
+use crate::health::{RemoteSource, SourceHealth};
 use crate::pull::host_time_ns;
 use crate::watch::{IngestEvent, Watch};
 
@@ -23,6 +23,12 @@ pub(crate) struct HandsetLink {
     flag: Arc<AtomicBool>,
     /// Our time at the handset's zero, nanoseconds.
     epoch_host_ns: i64,
+}
+
+impl RemoteSource for HandsetLink {
+    fn health(&self) -> SourceHealth {
+        health_of(&self.handset.status())
+    }
 }
 
 /// When something was captured.
@@ -53,10 +59,6 @@ impl HandsetLink {
             flag,
             epoch_host_ns,
         }))
-    }
-
-    pub(crate) fn health(&self) -> SourceHealth {
-        health_of(&self.handset.status())
     }
 
     /// Why it was given up, if it was.

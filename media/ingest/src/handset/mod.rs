@@ -25,12 +25,13 @@ use lsie_handset::scrcpy::JarSearch;
 pub(crate) use feed::HandsetFeed;
 pub(crate) use link::HandsetLink;
 pub(crate) use sound::HandsetSound;
+pub(crate) use timeline::{Growing, Timeline};
 
-use self::timeline::Timeline;
 use crate::error::IngestError;
 use crate::gst::core::PipelineCore;
 use crate::gst::decoder::{AccessUnitDecoder, DecoderSettings};
 use crate::gst::sound::AudioSource;
+use crate::health::RemoteSource;
 use crate::input::{Input, InputInfo, SoundInfo};
 use crate::pull::PCM_RATE_HZ;
 use crate::scheme::{Pace, PhoneAddress, SourceAddress};
@@ -73,10 +74,11 @@ pub(crate) fn open_phone(
         .then(|| AccessUnitDecoder::start_watched(&decoder, watch.clone()))
         .transpose()?;
     let link = HandsetLink::open(config, timeline, Arc::clone(&flag), watch.clone())?;
-    let shown = Arc::downgrade(&link);
+    let shown = Arc::downgrade(&link) as Weak<dyn RemoteSource>;
     let mut core = Weak::<PipelineCore>::new();
     let video = match decoder {
         Some((decoder, frames)) => {
+            let decoder = decoder.shown_to(settings.tap.clone());
             core = Arc::downgrade(decoder.core());
             let stale_ns = Arc::new(AtomicI64::new(i64::MIN));
             let feed = HandsetFeed::start(Arc::clone(&link), decoder, Arc::clone(&stale_ns))?;
@@ -102,5 +104,5 @@ pub(crate) fn open_phone(
         }),
         duration_ns: None,
     };
-    Ok(Input::with_flag(video, audio, info, core, flag, watch).of_phone(shown))
+    Ok(Input::with_flag(video, audio, info, core, flag, watch).of_remote(shown))
 }

@@ -32,3 +32,13 @@ mod replay;
 mod server;
 mod server_killed;
 mod simulated;
+mod watching;
+
+#[path = "../../../../media/webrtc/tests/peers/client.rs"]
+#[expect(dead_code, reason = "publishers are tested beside it")]
+mod client;
+#[path = "../../../../tests/src/signalling/mod.rs"]
+#[expect(unreachable_pub, reason = "it is public where it lives")]
+mod signalling;
+
+pub(crate) use server::CEILING;

@@ -73,6 +73,10 @@ fn engine(snapshot: &Snapshot) -> Subsystem {
         EngineState::Stopped => HealthState::Unknown,
     };
     let detail = match engine.state {
+        EngineState::Ok if engine.peers.viewers > 0 => {
+            let device = engine.device.as_deref().unwrap_or("unknown");
+            Some(format!("{device}; viewers: {}", engine.peers.viewers))
+        }
         EngineState::Ok => engine.device.clone(),
         _ => engine
             .last_exit
