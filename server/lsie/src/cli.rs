@@ -117,6 +117,9 @@ pub(crate) struct ServeArgs {
     /// State folder. Short for `--set server.state_dir=…`.
     #[arg(long, value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
+    /// Serve the console from this folder, for work on it. Short for `--set server.console_dir=…`.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) console_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

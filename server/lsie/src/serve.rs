@@ -42,6 +42,13 @@ pub(crate) fn serve(mut layered: Layered, args: &ServeArgs) -> Result<()> {
             &flag("--state-dir"),
         )?;
     }
+    if let Some(dir) = &args.console_dir {
+        layered.apply_text(
+            "server.console_dir",
+            &dir.display().to_string(),
+            &flag("--console-dir"),
+        )?;
+    }
     let config = layered.config();
     start_log(&config.log);
     let explicit_port = layered
