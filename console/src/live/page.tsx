@@ -11,7 +11,7 @@ import { Curve } from "./curve";
 import { EndDialog, StartDialog } from "./dialogs";
 import { Encounters } from "./encounters";
 import { Picture } from "./picture";
-import { Face, Voice } from "./readings";
+import { Face, Line, Voice } from "./readings";
 import { face, heardAt, look, malformed, picture, pictureWhy, voice } from "./viewer";
 
 export function Live(): JSX.Element {
@@ -73,6 +73,7 @@ export function Live(): JSX.Element {
           <div class="side">
             <Face />
             <Voice />
+            <Line />
           </div>
         </div>
         <Curve />

@@ -38,7 +38,7 @@ export function Picture(): JSX.Element {
   let video!: HTMLVideoElement;
   let canvas!: HTMLCanvasElement;
   const [layers, setLayers] = createSignal<Layers>({ mesh: true, corners: true, box: true });
-  const [aspect, setAspect] = createSignal("16 / 9");
+  const [aspect, setAspect] = createSignal(String(16 / 9));
   const [isLoud, setLoud] = createSignal(false);
   const shown: Shown = { rtpTime: 0, drawnRtpTime: null, drawnMediaSecs: null, frames: 0, lags: [] };
   window.lsieShown = shown;
@@ -100,7 +100,7 @@ export function Picture(): JSX.Element {
   return (
     <section class="panel picture-panel" aria-label="Live picture">
       <div class="picture" data-state={picture()}>
-        <div class="frame" style={{ "aspect-ratio": aspect() }}>
+        <div class="frame" style={{ "--ratio": aspect() }}>
           <video ref={video} autoplay playsinline muted={!isLoud()} aria-label="Live picture of the streamer" onResize={() => setAspect(shapeOf(video))} />
           <canvas ref={canvas} aria-hidden="true" />
         </div>
@@ -128,7 +128,7 @@ export function Picture(): JSX.Element {
 }
 
 /** The overlay lies over the picture only while both have the same shape. */
-const shapeOf = (video: HTMLVideoElement): string => (video.videoWidth > 0 ? `${video.videoWidth} / ${video.videoHeight}` : "16 / 9");
+const shapeOf = (video: HTMLVideoElement): string => String(video.videoHeight > 0 ? video.videoWidth / video.videoHeight : 16 / 9);
 
 const VEIL: Record<PictureState, string> = {
   off: "The picture comes when a source plays.",

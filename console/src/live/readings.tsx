@@ -36,7 +36,7 @@ export function Voice(): JSX.Element {
         aria-valuenow={Math.round(Math.max(QUIET_DB, level() ?? QUIET_DB))}
         aria-valuetext={format.level(level())}
       >
-        <div class="meter-fill" style={{ transform: `scaleX(${meterShare(level())})` }} />
+        <div class="meter-fill" style={{ "clip-path": `inset(0 ${100 - meterShare(level()) * 100}% 0 0)` }} />
         <div class="meter-peak" style={{ left: `${meterShare(voice()?.peakDbfs) * 100}%` }} />
       </div>
       <Facts
@@ -87,5 +87,26 @@ export function Face(): JSX.Element {
         ]}
       />
     </section>
+  );
+}
+
+/** What the streamer is to say next, and what was learnt about it so far. */
+export function Line(): JSX.Element {
+  const arm = () => parts.experiment?.arms.find((row) => row.arm_id === parts.live_session?.active_arm);
+  return (
+    <Show when={arm()}>
+      {(row) => (
+        <section class="panel line-panel" aria-label="Line to say">
+          <div class="card-head">
+            <h2>Line to say</h2>
+            <span class="muted num">
+              Beta({format.score(row().posterior_alpha)}, {format.score(row().posterior_beta)})
+            </span>
+          </div>
+          <blockquote>{row().stimulus_definition.stimulus_payload.text}</blockquote>
+          <p class="muted">Expected: {format.cut(row().stimulus_definition.expected_response_rule, 120)}</p>
+        </section>
+      )}
+    </Show>
   );
 }

@@ -25,6 +25,8 @@ export const matcher = new Matcher();
 export const curve = new Series();
 
 let watched: string | null = null;
+/** The session that the curve is of: it is still there for whoever comes back from another page. */
+let curveOf: string | null = null;
 let leave = () => {};
 let frameAt = 0;
 let stallTimer: ReturnType<typeof setInterval> | undefined;
@@ -40,6 +42,8 @@ export function look(session: string | null): void {
     setPicture("off");
     return;
   }
+  if (session !== curveOf) curve.clear();
+  curveOf = session;
   stallTimer = setInterval(() => {
     if (picture() === "playing" && performance.now() - frameAt > STALL_MS) setPicture("stalled");
   }, 250);
@@ -78,7 +82,6 @@ function take(message: LiveMessage): void {
 
 function forget(): void {
   matcher.clear();
-  curve.clear();
   setMedia(null);
   setFace(null);
   setVoice(null);
