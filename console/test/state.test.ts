@@ -1,9 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { delayMs } from "../src/api/backoff";
-import { detailOf } from "../src/api/client";
+import { detailOf, Refused } from "../src/api/client";
 import { StreamParser } from "../src/api/sse";
 import type { EncounterV2, LiveReadback, Session } from "../src/generated/schemas";
 import { pageOf } from "../src/route";
+import { Intent, mayHaveArrived } from "../src/state/intent";
 import { ofHealth, ofProbe, worst } from "../src/state/kinds";
 import { line, type LineInput } from "../src/state/line";
 import { sourceFault } from "../src/state/source";
@@ -169,6 +170,23 @@ describe("the way to the server", () => {
     expect(detailOf("no such session")).toBe("no such session");
     expect(detailOf([{ loc: ["body", "stream_url"], msg: "unknown scheme" }])).toBe("stream_url: unknown scheme");
     for (const none of [null, undefined, [], {}]) expect(detailOf(none)).toBe("The server refused the request.");
+  });
+});
+
+describe("an intent", () => {
+  it("keeps its name until it is settled, and takes another for another wish", () => {
+    let made = 0;
+    const intent = new Intent(() => `name ${(made += 1)}`);
+    expect([intent.nameOf("a"), intent.nameOf("a")]).toEqual(["name 1", "name 1"]);
+    expect(intent.nameOf("b")).toBe("name 2");
+    intent.settle();
+    expect(intent.nameOf("b")).toBe("name 3");
+  });
+
+  it("is over when the server refused it, and open when nobody knows", () => {
+    expect(mayHaveArrived(new Refused("", "conflict", null, 409))).toBe(false);
+    for (const status of [0, 500, 503]) expect(mayHaveArrived(new Refused("", "x", null, status))).toBe(true);
+    expect(mayHaveArrived(new TypeError("cut off"))).toBe(true);
   });
 });
 

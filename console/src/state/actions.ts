@@ -2,6 +2,7 @@
 
 import { createEffect, createRoot, createSignal } from "solid-js";
 import * as client from "../api/client";
+import { Intent, mayHaveArrived } from "./intent";
 import { parts } from "./store";
 import type { Submission } from "./rail";
 
@@ -24,8 +25,9 @@ const [note, setNote] = createSignal("");
 
 export { starting, ending, submission, attesting, sessionFailure, attestFailure, wasMeasuring, note, setNote };
 
-/** The action of an intent whose request failed: trying again repeats it under the same name, so that nothing happens twice. */
-let failedAction: string | null = null;
+const startIntent = new Intent(client.actionId);
+const endIntent = new Intent(client.actionId);
+const stimulusIntent = new Intent(client.actionId);
 
 const failureOf = (error: unknown): Failure =>
   error instanceof client.Refused
@@ -37,11 +39,13 @@ export async function start(streamUrl: string, experimentId: string): Promise<Fa
   setSessionFailure(null);
   setStarting("asked");
   try {
-    const accepted = await client.startSession(streamUrl, experimentId, client.actionId());
+    const accepted = await client.startSession(streamUrl, experimentId, startIntent.nameOf(`${streamUrl} ${experimentId}`));
+    startIntent.settle();
     setStarting(accepted.session_id);
     setTimeout(() => setStarting((now) => (now === accepted.session_id ? null : now)), PATIENCE_MS);
     return null;
   } catch (error) {
+    if (!mayHaveArrived(error)) startIntent.settle();
     setStarting(null);
     return failureOf(error);
   }
@@ -52,9 +56,11 @@ export async function end(sessionId: string): Promise<void> {
   setSessionFailure(null);
   setEnding(sessionId);
   try {
-    await client.endSession(sessionId, client.actionId());
+    await client.endSession(sessionId, endIntent.nameOf(sessionId));
+    endIntent.settle();
     setTimeout(() => setEnding((now) => (now === sessionId ? null : now)), PATIENCE_MS);
   } catch (error) {
+    if (!mayHaveArrived(error)) endIntent.settle();
     setEnding(null);
     setSessionFailure(failureOf(error));
   }
@@ -63,18 +69,15 @@ export async function end(sessionId: string): Promise<void> {
 /** Gives the stimulus now, or tries the failed one again. */
 export async function stimulate(sessionId: string): Promise<void> {
   if (submission().state === "sending") return;
-  const action = (submission().state === "failed" && failedAction) || client.actionId();
   setSubmission({ state: "sending" });
   try {
-    const accepted = await client.giveStimulus(sessionId, note().trim(), action);
-    failedAction = null;
+    const accepted = await client.giveStimulus(sessionId, note().trim(), stimulusIntent.nameOf(sessionId));
+    stimulusIntent.settle();
     setSubmission(accepted.accepted ? { state: "idle" } : { state: "failed", message: accepted.message ?? "It was not taken." });
     if (accepted.accepted) setNote("");
   } catch (error) {
     const failure = failureOf(error);
-    // Only an intent that may not have arrived keeps its name; one that was refused is over.
-    const isFinal = error instanceof client.Refused && error.status >= 400 && error.status < 500;
-    failedAction = isFinal ? null : action;
+    if (!mayHaveArrived(error)) stimulusIntent.settle();
     setSubmission({ state: "failed", message: [failure.message, failure.hint].filter(Boolean).join(" ") });
   }
 }
@@ -117,7 +120,7 @@ createRoot(() => {
     if (id !== before) {
       setWasMeasuring(false);
       setSubmission({ state: "idle" });
-      failedAction = null;
+      stimulusIntent.settle();
     }
     return id;
   });
