@@ -3,7 +3,7 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { CEILING, EXPERIMENT, launch, MEDIA_CEILING, open, Server, shot, until } from "./stage";
 
 let server: Server;
@@ -12,6 +12,7 @@ let browser: Browser;
 beforeAll(async () => {
   [server, browser] = await Promise.all([Server.start(), launch()]);
 });
+afterEach(() => server?.endAny());
 afterAll(async () => {
   await browser?.close();
   await server?.close();

@@ -1,7 +1,7 @@
 // A whole session by clicks against the demo presenter, and every page in every width.
 
 import type { Browser } from "playwright-core";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { accessibilityFaults, EXPERIMENT, launch, MEDIA_CEILING, open, Server, shot, shots } from "./stage";
 
 let server: Server;
@@ -10,6 +10,7 @@ let browser: Browser;
 beforeAll(async () => {
   [server, browser] = await Promise.all([Server.start(), launch()]);
 });
+afterEach(() => server?.endAny());
 afterAll(async () => {
   await browser?.close();
   await server?.close();

@@ -93,6 +93,14 @@ export class Server {
     });
   }
 
+  /** Ends whatever session a test has left open. */
+  async endAny(): Promise<void> {
+    const id = (await this.status()).session_id;
+    if (!id) return;
+    await this.end(id);
+    await until("the end of the session", async () => (await this.status()).session_id === null);
+  }
+
   /** Ends the process as the system would, or at once. */
   async stop(signal: NodeJS.Signals = "SIGTERM"): Promise<void> {
     const child = this.child;

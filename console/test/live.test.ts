@@ -5,6 +5,7 @@ import { LANDMARK_COUNT, read, type LiveFace } from "../src/live/message";
 import { decode, Malformed } from "../src/live/msgpack";
 import { readNumber } from "../src/live/number";
 import { meterShare } from "../src/live/readings";
+import messages from "./liveMessages.json";
 import { bandsOf, Series, SPAN_SECS } from "../src/live/series";
 import { frameNumberAt, hasTruth, truthAt } from "../src/live/truth";
 
@@ -62,6 +63,33 @@ describe("messages of the data channel", () => {
     expect(read(message({ voice }))).toMatchObject({ voice: { speaking: true, rmsDbfs: -20, pitchHz: 210 } });
     expect(read(message({ stream: { flowing: false, age_ms: 12 } }))).toEqual({ stream: { flowing: false, ageMs: 12 } });
     expect(read(message({ later: {} }))).toBeNull();
+  });
+
+  it("reads the very bytes that the engine sends", () => {
+    const of = (name: keyof typeof messages) => read(Uint8Array.from(messages[name].match(/../g) ?? [], (pair) => Number.parseInt(pair, 16)));
+    const seen = of("seen");
+    if (!seen || !("face" in seen)) throw new Error("no face");
+    expect(seen.face).toMatchObject({
+      seq: 300,
+      rtpTime: Math.floor(66.033333333 * 90_000),
+      mediaSecs: 66.033333333,
+      width: 1280,
+      height: 720,
+      faces: 2,
+      status: "ready",
+      absent: null,
+      box: [100.5, 200.25, 300, 310],
+      confidence: 0.5,
+      pose: { yaw_deg: -1.5, pitch_deg: 2, roll_deg: 0.25 },
+      ratio: 1.25,
+      score: 0.75,
+      calibration: { accepted: 45, ratio_sum: 50.5 },
+      actionUnits: null,
+    });
+    expect([...(seen.face.landmarks?.subarray(3, 6) ?? [])]).toEqual([16, 8192, -164]);
+    expect(of("unseen")).toMatchObject({ face: { absent: "no_face", status: "waiting_for_face", landmarks: null, box: null, pose: null, score: null } });
+    expect(of("voice")).toEqual({ voice: { mediaSecs: 66, speaking: true, speechProbability: 0.5, rmsDbfs: -20.5, peakDbfs: -10.25, pitchHz: null } });
+    expect(of("stream")).toEqual({ stream: { flowing: false, ageMs: 1500 } });
   });
 
   it("refuses whatever is no message, wherever it is cut", () => {

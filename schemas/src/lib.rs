@@ -40,6 +40,7 @@ pub mod config;
 pub mod contract;
 pub mod id;
 pub mod link;
+pub mod live;
 pub mod observation;
 pub mod privacy;
 pub mod semantic;

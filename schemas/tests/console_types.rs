@@ -1,6 +1,7 @@
-//! The console's types are made from ours: the committed file is what this test would write.
+//! The console's types are made from ours, and its reader of live messages is tested with messages of ours: the committed files
+//! are what these tests would write.
 //!
-//! After a change of a type, write it again with `LSIE_WRITE=1 cargo test -p lsie-schemas --test console_types`.
+//! After a change of a type, write them again with `LSIE_WRITE=1 cargo test -p lsie-schemas --test console_types`.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -9,11 +10,18 @@ use lsie_schemas::api::{
     AttestAccepted, AttestRequest, EventEnvelope, LifecycleAccepted, LiveReadback, Problem,
     SessionCreate, SessionEnd, StateBootstrap, Status, StimulusAccepted, StimulusRequest,
 };
+use lsie_schemas::contract::VisualStatus;
+use lsie_schemas::live::{LiveMessage, LiveStream};
+use lsie_schemas::observation::{
+    CalibrationState, FaceMeasurement, FaceObservation, HeadPose, LANDMARK_COUNT, Landmarks,
+    NullReason, VoiceObservation,
+};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value};
 
 const FILE: &str = "../console/src/generated/schemas.ts";
+const MESSAGES: &str = "../console/test/liveMessages.json";
 const HEAD: &str =
     "// Made from the types of `schemas/` by its test `console_types`; not to be edited.\n";
 
@@ -156,14 +164,88 @@ fn joined_all(parts: &[Value]) -> String {
 
 #[test]
 fn the_committed_types_are_those_of_the_schemas() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(FILE);
-    let made = made();
-    if std::env::var_os("LSIE_WRITE").is_some() {
-        std::fs::write(&path, &made).unwrap();
+    holds(FILE, &made());
+}
+
+#[test]
+fn the_committed_messages_are_those_that_the_engine_sends() {
+    let points: Vec<[f32; 3]> = (0..LANDMARK_COUNT)
+        .map(|index| [index as f32 / 1000.0, 0.5, -0.01])
+        .collect();
+    let seen = FaceObservation {
+        seq: 300,
+        pts_ns: 66_033_333_333,
+        host_time_ns: 1,
+        frame_width: 1280,
+        frame_height: 720,
+        faces: 2,
+        face: Ok(FaceMeasurement {
+            subject: 1,
+            box_in_frame: [100.5, 200.25, 300.0, 310.0],
+            confidence: 0.5,
+            pose: HeadPose {
+                yaw_deg: -1.5,
+                pitch_deg: 2.0,
+                roll_deg: 0.25,
+            },
+            ratio: Some(1.25),
+            ratio_absent: None,
+            landmarks: Landmarks::from_normalised(&points),
+        }),
+        calibration: CalibrationState {
+            accepted: 45,
+            ratio_sum: 50.5,
+        },
+        score: Some(0.75),
+        status: VisualStatus::Ready,
+    };
+    let unseen = FaceObservation {
+        face: Err(NullReason::NoFace),
+        score: None,
+        status: VisualStatus::WaitingForFace,
+        ..seen.clone()
+    };
+    let voice = VoiceObservation {
+        pts_ns: 66_000_000_000,
+        speech_probability: Some(0.5),
+        speaking: true,
+        rms_dbfs: -20.5,
+        peak_dbfs: -10.25,
+        pitch_hz: None,
+    };
+    let stream = LiveStream {
+        flowing: false,
+        age_ms: 1500,
+    };
+    let messages = [
+        ("seen", LiveMessage::face(&seen)),
+        ("unseen", LiveMessage::face(&unseen)),
+        ("voice", LiveMessage::voice(&voice)),
+        ("stream", LiveMessage::Stream(stream)),
+    ];
+    let mut made = String::from("{\n");
+    for (index, (name, message)) in messages.iter().enumerate() {
+        let hex: String = message
+            .encode()
+            .unwrap()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let end = if index + 1 < messages.len() { "," } else { "" };
+        let _ = writeln!(made, "  {name:?}: {hex:?}{end}");
     }
-    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    made.push_str("}\n");
+    holds(MESSAGES, &made);
+}
+
+/// The committed file holds `made`; with `LSIE_WRITE` set, it is written first.
+fn holds(file: &str, made: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    if std::env::var_os("LSIE_WRITE").is_some() {
+        std::fs::write(&path, made).unwrap();
+    }
     assert!(
-        committed == made,
-        "{FILE} is stale: write it with LSIE_WRITE=1 cargo test -p lsie-schemas --test console_types"
+        std::fs::read_to_string(&path).unwrap_or_default() == made,
+        "{file} is stale: write it with LSIE_WRITE=1 cargo test -p lsie-schemas --test console_types"
     );
 }

@@ -346,6 +346,34 @@ export interface EngineCounters {
   link_drops: number;
   /** Times a paced file fell behind its own clock by more than one frame. */
   paced_lags: number;
+  /** Offers of WebRTC peers that were answered. */
+  peers_opened: number;
+  /** Offers of WebRTC peers that were refused. */
+  peers_refused: number;
+  /** WebRTC peers that are gone, for whatever reason. */
+  peers_closed: number;
+  /** RTP packets sent to viewers. */
+  viewer_packets: number;
+  /** Payload bytes in them. */
+  viewer_bytes: number;
+  /** Access units that a viewer was not sent because it could not keep up (it goes on at the next key frame). */
+  viewer_units_dropped: number;
+  /** Key frames that viewers asked for. */
+  viewer_key_requests: number;
+  /** Observations that a newer one replaced before a viewer's data channel took them. */
+  live_messages_dropped: number;
+  /** Messages of viewers on their data channels, which are not read. */
+  live_messages_ignored: number;
+  /** Candidates of peers that were one too many or no candidates. */
+  candidates_ignored: number;
+  /** Pictures that were encoded for viewers. */
+  viewer_frames_encoded: number;
+  /** RTP packets taken from publishers. */
+  publisher_packets: number;
+  /** Packets of publishers that never came, or came too late. */
+  publisher_packets_lost: number;
+  /** Key frames that publishers were asked for. */
+  publisher_key_requests: number;
 }
 
 /** v2: the media process. */
@@ -366,6 +394,8 @@ export interface EngineStatus {
   counters: EngineCounters;
   /** Access unit to observation, milliseconds: median and 95th percentile. */
   observation_latency_ms: [number, number] | null;
+  /** WebRTC peers now. */
+  peers: PeerGauges;
   /** How the source of the open session is, where it says so itself. */
   source?: SourceReport | null;
 }
@@ -547,6 +577,16 @@ export interface Overview {
   health: Health | null;
   /** Newest alerts, up to 20. */
   alerts: Array<Alert>;
+}
+
+/** Peers as they are now. */
+export interface PeerGauges {
+  /** Viewers that are connected. */
+  viewers: number;
+  /** Publishers that are connected. */
+  publishers: number;
+  /** Peers that are not connected yet, or not any more. */
+  connecting: number;
 }
 
 /** Physiology of a session. */

@@ -15,6 +15,9 @@ pub enum EngineError {
     /// The model manifest is not usable.
     #[error("models: {0}")]
     Models(#[from] lsie_infer::InferError),
+    /// WebRTC could not be started.
+    #[error("viewers: {0}")]
+    Viewers(#[from] lsie_webrtc::PeerError),
 }
 
 /// Why a session could not be opened; goes to the server with a stable code.

@@ -25,6 +25,7 @@ mod semantic;
 mod session;
 mod sound;
 mod user;
+mod viewers;
 
 pub use error::EngineError;
 /// Compares a rule with an utterance, for `lsie semantics score`.

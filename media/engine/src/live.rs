@@ -36,6 +36,7 @@ use crate::error::OpenError;
 use crate::lockstep::{Branch, InStep, Lockstep};
 use crate::session::SessionState;
 use crate::sound::{SoundChunk, SoundLayer, VoiceMeter};
+use crate::viewers::SessionViewers;
 
 /// Observations and chunks that may wait for the assembler: over 2 s of either.
 const MERGE_QUEUE: usize = 256;
@@ -51,6 +52,7 @@ pub(crate) struct OpenParts {
     pub(crate) models: Arc<ModelStore>,
     pub(crate) cache_dir: PathBuf,
     pub(crate) phones: PhoneSettings,
+    pub(crate) viewers: SessionViewers,
 }
 
 /// A source that is open, and the graph that measures it. Dropping it stops both.
@@ -75,6 +77,7 @@ impl Playing {
             let state = locked();
             (state.opening.order.clone(), state.openings)
         };
+        parts.viewers.restart();
         let mut input = open_input(&order, parts, anchor)?;
         let pace = input.pace();
         let calibration = {
@@ -205,6 +208,7 @@ fn open_input(
     let mut settings = OpenSettings::new(Arc::clone(&parts.device), parts.cache_dir.join("demo"));
     settings.anchor = anchor;
     settings.phones = parts.phones.clone();
+    settings.tap = Some(parts.viewers.tap());
     if order.resume_at_ns > 0 {
         settings.start_secs = Some(order.resume_at_ns as f64 / 1e9);
     }

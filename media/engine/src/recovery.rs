@@ -26,6 +26,7 @@ use crate::error::OpenError;
 use crate::link::Outbox;
 use crate::live::{OpenParts, Playing};
 use crate::session::SessionState;
+use crate::viewers::SessionViewers;
 
 /// Pause before the first attempt to open a source again.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -73,7 +74,12 @@ impl LiveRun {
             pts_ns: order.resume_at_ns,
         };
         let anchor = (order.resume_at_ns > 0).then_some(ordered);
-        let session = Arc::new(Mutex::new(SessionState::new(order, outbox, pace)));
+        let session = Arc::new(Mutex::new(SessionState::new(
+            order,
+            outbox,
+            pace,
+            parts.viewers.clone(),
+        )));
         let source = Source::Opening(open_in_background(&session, &parts, anchor));
         Self {
             session_id,
@@ -235,6 +241,7 @@ impl LiveRun {
         self.close_source(Source::Waiting {
             until: Instant::now(),
         });
+        self.parts.viewers.end();
         let mut state = self.session();
         let resume_at_ns = state.opening.order.resume_at_ns;
         let media_ns = state.assembler.as_mut().map_or(resume_at_ns, |assembler| {
@@ -266,6 +273,11 @@ impl LiveRun {
             (Some(_), _) | (None, Source::Waiting { .. }) => "recovering",
             (None, _) => "opening",
         }
+    }
+
+    /// Whoever watches it.
+    pub(crate) fn viewers(&self) -> &SessionViewers {
+        &self.parts.viewers
     }
 
     /// How a source outside this process is, for the heartbeat.

@@ -22,6 +22,7 @@ use crate::link::{Inbound, Link, Outbox, open};
 use crate::live::OpenParts;
 use crate::recovery::{LiveRun, Outcome};
 use crate::semantic::SemanticDesk;
+use crate::viewers::ViewerDesk;
 
 /// How long the server may take to say hello.
 const HELLO_LIMIT: Duration = Duration::from_secs(5);
@@ -36,6 +37,7 @@ struct Engine {
     phones: PhoneSettings,
     semantic: SemanticDesk,
     session: Option<LiveRun>,
+    viewers: ViewerDesk,
     /// Counters of sessions that are over.
     past: EngineCounters,
     beats: u64,
@@ -68,6 +70,7 @@ fn serve(link: &Link, build_id: &str) -> Result<(), EngineError> {
         device,
         phones: phone_settings(&hello),
         session: None,
+        viewers: ViewerDesk::start(link.outbox.clone())?,
         past: EngineCounters::default(),
         beats: 0,
     };
@@ -161,6 +164,7 @@ impl Engine {
                 stimulus_id,
             } => self.stimulus(session_id, stimulus_id),
             ServerMessage::ScoreSemantics(question) => self.semantic.ask(*question),
+            ServerMessage::Peer(order) => self.viewers.obey(*order, self.session.as_ref()),
             ServerMessage::End { session_id } => self.end(session_id, "requested"),
             ServerMessage::Shutdown => return false,
             ServerMessage::Hello(_) | ServerMessage::Heartbeat { .. } => {}
@@ -180,6 +184,7 @@ impl Engine {
             models: Arc::clone(&self.models),
             cache_dir: self.cache_dir.clone(),
             phones: self.phones.clone(),
+            viewers: self.viewers.session(),
         };
         self.session = Some(LiveRun::start(order, self.outbox.clone(), parts));
     }
@@ -267,6 +272,7 @@ impl Engine {
         }
         counters.link_drops = self.outbox.dropped();
         (counters.semantic_scores, counters.semantic_refused) = self.semantic.counts();
+        self.viewers.tell(&mut counters);
         let source_state = self.session.as_ref().map_or("closed", LiveRun::state);
         self.outbox.tick(EngineMessage::Heartbeat(EngineHeartbeat {
             seq: self.beats,
@@ -281,6 +287,7 @@ impl Engine {
                 .as_ref()
                 .and_then(LiveRun::health)
                 .map(|health| Box::new(report_of(&health))),
+            peers: self.viewers.gauges(),
         }));
         self.beats += 1;
     }

@@ -12,6 +12,7 @@ use lsie_segment::{Patience, SessionClock};
 use crate::assembler::{Assembler, AssemblerSettings};
 use crate::link::Outbox;
 use crate::sound::SoundChunk;
+use crate::viewers::SessionViewers;
 
 /// The assembler, made by the first item: only then is the session's clock known.
 pub(crate) struct SessionState {
@@ -27,6 +28,7 @@ pub(crate) struct Opening {
     pub(crate) outbox: Outbox,
     pub(crate) pace: Pace,
     source: Option<SourceForm>,
+    viewers: SessionViewers,
 }
 
 /// What the source said when it opened.
@@ -39,13 +41,19 @@ struct SourceForm {
 }
 
 impl SessionState {
-    pub(crate) fn new(order: StartSession, outbox: Outbox, pace: Pace) -> Self {
+    pub(crate) fn new(
+        order: StartSession,
+        outbox: Outbox,
+        pace: Pace,
+        viewers: SessionViewers,
+    ) -> Self {
         Self {
             opening: Opening {
                 order,
                 outbox,
                 pace,
                 source: None,
+                viewers,
             },
             assembler: None,
             openings: 0,
@@ -67,6 +75,7 @@ impl SessionState {
         if opened != self.openings {
             return;
         }
+        self.opening.viewers.observe(&item);
         let now_ns = host_time_ns();
         let assembler = match &mut self.assembler {
             Some(assembler) => assembler,

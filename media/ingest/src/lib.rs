@@ -38,6 +38,7 @@ mod node;
 mod pull;
 mod scheme;
 mod settings;
+mod tap;
 mod watch;
 
 /// What the demo presenter does, as a pure function of media time.
@@ -56,4 +57,5 @@ pub use input::{Input, InputHandle, InputInfo, PictureInfo, SoundInfo, open, ope
 pub use pull::{AccessUnit, PCM_RATE_HZ, PcmBlock, Pull, host_time_ns};
 pub use scheme::{Pace, PhoneAddress, SchemeHelp, SourceAddress, known_schemes};
 pub use settings::{MediaAnchor, OpenSettings, PhoneSettings, Progress, ProgressFn};
+pub use tap::MediaTap;
 pub use watch::{IngestCounters, IngestEvent, Watch};

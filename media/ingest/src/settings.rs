@@ -8,6 +8,7 @@ use lsie_device::Device;
 use lsie_handset::scrcpy::JarSearch;
 
 use crate::scheme::Pace;
+use crate::tap::MediaTap;
 
 /// Told about slow preparations (the demo's first encoding).
 pub type ProgressFn = Arc<dyn Fn(Progress) + Send + Sync>;
@@ -108,6 +109,8 @@ pub struct OpenSettings {
     pub phones: PhoneSettings,
     /// Told about slow preparations, on the opener's thread.
     pub progress: Option<ProgressFn>,
+    /// Where encoded media leave for viewers.
+    pub tap: Option<Arc<dyn MediaTap>>,
 }
 
 impl OpenSettings {
@@ -123,6 +126,7 @@ impl OpenSettings {
             wants_audio: true,
             phones: PhoneSettings::default(),
             progress: None,
+            tap: None,
         }
     }
 
@@ -144,6 +148,7 @@ impl fmt::Debug for OpenSettings {
             .field("wants_video", &self.wants_video)
             .field("wants_audio", &self.wants_audio)
             .field("phones", &self.phones)
+            .field("tap", &self.tap.is_some())
             .finish_non_exhaustive()
     }
 }

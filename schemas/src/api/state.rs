@@ -200,6 +200,9 @@ pub struct EngineStatus {
     pub counters: crate::link::EngineCounters,
     /// Access unit to observation, milliseconds: median and 95th percentile.
     pub observation_latency_ms: Option<(f32, f32)>,
+    /// WebRTC peers now.
+    #[serde(default)]
+    pub peers: crate::link::PeerGauges,
     /// How the source of the open session is, where it says so itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<crate::link::SourceReport>,

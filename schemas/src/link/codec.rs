@@ -67,7 +67,7 @@ impl FrameDecoder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::link::{EngineHeartbeat, EngineMessage, ServerMessage};
+    use crate::link::{EngineHeartbeat, EngineMessage, PeerGauges, ServerMessage};
 
     #[test]
     fn messages_survive_byte_by_byte_delivery() {
@@ -118,6 +118,7 @@ mod tests {
             observation_latency_ms: None,
             source_state: super::super::Text::cut("playing"),
             source: None,
+            peers: PeerGauges::default(),
         };
         beat.calibration.ratio_sum = f64::NAN;
         let mut decoder = FrameDecoder::default();

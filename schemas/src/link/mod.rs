@@ -10,6 +10,7 @@
 
 mod bounded;
 mod codec;
+mod peer;
 
 use std::collections::BTreeMap;
 
@@ -26,9 +27,13 @@ use crate::time::UtcMicros;
 
 pub use bounded::{Bounded, Text};
 pub use codec::{FrameDecoder, LinkError, encode_frame};
+pub use peer::{
+    MAX_PUBLISHER_BYTES, MAX_SDP_BYTES, PeerGauges, PeerOrder, PeerRefusal, PeerReport, PeerRole,
+    PublisherName, Sdp, SdpFault, SdpFragment,
+};
 
 /// Version of the message set; both ends must agree.
-pub const LINK_PROTOCOL: u32 = 1;
+pub const LINK_PROTOCOL: u32 = 2;
 /// Largest frame either side accepts, in bytes.
 pub const MAX_FRAME_BYTES: usize = 1 << 20;
 /// Interval between heartbeats of each side, in milliseconds.
@@ -60,6 +65,8 @@ pub enum ServerMessage {
     },
     /// Compare a rule with an utterance; the answer is [`EngineMessage::SemanticScores`].
     ScoreSemantics(Box<SemanticQuestion>),
+    /// Something about a WebRTC peer.
+    Peer(Box<PeerOrder>),
     /// Flush and close the session.
     End {
         /// Session to close.
@@ -154,6 +161,8 @@ pub enum EngineMessage {
     },
     /// What the scorers measured on a question.
     SemanticScores(SemanticScores),
+    /// Word on a WebRTC peer.
+    Peer(Box<PeerReport>),
     /// A closed 30 s window.
     Segment(Box<SegmentMessage>),
     /// A stretch of media that was not measured.
@@ -244,6 +253,48 @@ pub struct EngineCounters {
     pub link_drops: u64,
     /// Times a paced file fell behind its own clock by more than one frame.
     pub paced_lags: u64,
+    /// Offers of WebRTC peers that were answered.
+    #[serde(default)]
+    pub peers_opened: u64,
+    /// Offers of WebRTC peers that were refused.
+    #[serde(default)]
+    pub peers_refused: u64,
+    /// WebRTC peers that are gone, for whatever reason.
+    #[serde(default)]
+    pub peers_closed: u64,
+    /// RTP packets sent to viewers.
+    #[serde(default)]
+    pub viewer_packets: u64,
+    /// Payload bytes in them.
+    #[serde(default)]
+    pub viewer_bytes: u64,
+    /// Access units that a viewer was not sent because it could not keep up (it goes on at the next key frame).
+    #[serde(default)]
+    pub viewer_units_dropped: u64,
+    /// Key frames that viewers asked for.
+    #[serde(default)]
+    pub viewer_key_requests: u64,
+    /// Observations that a newer one replaced before a viewer's data channel took them.
+    #[serde(default)]
+    pub live_messages_dropped: u64,
+    /// Messages of viewers on their data channels, which are not read.
+    #[serde(default)]
+    pub live_messages_ignored: u64,
+    /// Candidates of peers that were one too many or no candidates.
+    #[serde(default)]
+    pub candidates_ignored: u64,
+    /// Pictures that were encoded for viewers.
+    #[serde(default)]
+    pub viewer_frames_encoded: u64,
+    /// RTP packets taken from publishers.
+    #[serde(default)]
+    pub publisher_packets: u64,
+    /// Packets of publishers that never came, or came too late.
+    #[serde(default)]
+    pub publisher_packets_lost: u64,
+    /// Key frames that publishers were asked for.
+    #[serde(default)]
+    pub publisher_key_requests: u64,
 }
 
 impl EngineCounters {
@@ -269,6 +320,20 @@ impl EngineCounters {
         self.segments += more.segments;
         self.link_drops += more.link_drops;
         self.paced_lags += more.paced_lags;
+        self.peers_opened += more.peers_opened;
+        self.peers_refused += more.peers_refused;
+        self.peers_closed += more.peers_closed;
+        self.viewer_packets += more.viewer_packets;
+        self.viewer_bytes += more.viewer_bytes;
+        self.viewer_units_dropped += more.viewer_units_dropped;
+        self.viewer_key_requests += more.viewer_key_requests;
+        self.live_messages_dropped += more.live_messages_dropped;
+        self.live_messages_ignored += more.live_messages_ignored;
+        self.candidates_ignored += more.candidates_ignored;
+        self.viewer_frames_encoded += more.viewer_frames_encoded;
+        self.publisher_packets += more.publisher_packets;
+        self.publisher_packets_lost += more.publisher_packets_lost;
+        self.publisher_key_requests += more.publisher_key_requests;
     }
 }
 
@@ -292,6 +357,9 @@ pub struct EngineHeartbeat {
     /// How the source is, where it lives outside the engine and says so, as a phone does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Box<SourceReport>>,
+    /// WebRTC peers.
+    #[serde(default)]
+    pub peers: PeerGauges,
 }
 
 /// How a source outside the engine is.

@@ -21,24 +21,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
-        let reading = Bytes::from_request(request, state);
-        let Ok(read) = tokio::time::timeout(BODY_TIME, reading).await else {
-            let words = "the request body did not arrive in time";
-            return Err(problem(
-                StatusCode::REQUEST_TIMEOUT,
-                "body_timeout",
-                words,
-                None,
-            ));
-        };
-        let bytes = read.map_err(|_| {
-            problem(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "body_too_large",
-                "the request body is too large or broke off",
-                None,
-            )
-        })?;
+        let bytes = arrived(Bytes::from_request(request, state)).await?;
         serde_json::from_slice(&bytes).map(Body).map_err(|error| {
             let kind = if error.is_data() {
                 "value_error"
@@ -48,6 +31,29 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
             unprocessable(&["body"], kind, &error.to_string(), None)
         })
     }
+}
+
+/// A body that came in time and is not too large.
+pub(crate) async fn arrived<E>(
+    reading: impl Future<Output = Result<Bytes, E>>,
+) -> Result<Bytes, Refusal> {
+    let Ok(read) = tokio::time::timeout(BODY_TIME, reading).await else {
+        let words = "the request body did not arrive in time";
+        return Err(problem(
+            StatusCode::REQUEST_TIMEOUT,
+            "body_timeout",
+            words,
+            None,
+        ));
+    };
+    read.map_err(|_| {
+        problem(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body_too_large",
+            "the request body is too large or broke off",
+            None,
+        )
+    })
 }
 
 /// A session id in the path.

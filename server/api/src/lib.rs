@@ -21,5 +21,6 @@ mod peer;
 mod problem;
 mod routes;
 mod server;
+mod signalling;
 
 pub use server::{ServeError, bind, serve};

@@ -30,6 +30,15 @@ pub(crate) async fn prometheus(State(supervisor): State<Supervisor>) -> Result<R
             "# TYPE lsie_engine_{name}_total counter\nlsie_engine_{name}_total {value}"
         );
     }
+    let peers = status.engine.peers;
+    let _ = writeln!(text, "# TYPE lsie_peers gauge");
+    for (kind, count) in [
+        ("viewer", peers.viewers),
+        ("publisher", peers.publishers),
+        ("connecting", peers.connecting),
+    ] {
+        let _ = writeln!(text, "lsie_peers{{kind=\"{kind}\"}} {count}");
+    }
     let _ = writeln!(text, "# TYPE lsie_rows gauge");
     for (table, rows) in &status.rows {
         let _ = writeln!(text, "lsie_rows{{table=\"{table}\"}} {rows}");

@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use lsie_schemas::api::Problem;
 use lsie_schemas::contract::FieldError;
+use lsie_schemas::link::PeerRefusal;
 use lsie_store::StoreError;
 use lsie_supervisor::SupervisorError;
 use serde_json::{Value, json};
@@ -112,7 +113,12 @@ fn status_of(error: &SupervisorError) -> StatusCode {
         SupervisorError::SessionNotFound(_) | SupervisorError::UnknownExperiment(_) => {
             StatusCode::NOT_FOUND
         }
-        SupervisorError::SessionActive(_)
+        SupervisorError::PeerNotFound(_) => StatusCode::NOT_FOUND,
+        SupervisorError::PeerChanged => StatusCode::PRECONDITION_FAILED,
+        SupervisorError::IceRestart => StatusCode::UNPROCESSABLE_ENTITY,
+        SupervisorError::PeerRefused { why, .. } => refusal_status(*why),
+        SupervisorError::NothingToWatch
+        | SupervisorError::SessionActive(_)
         | SupervisorError::SessionEnded(_)
         | SupervisorError::NotActive(_)
         | SupervisorError::ActionReused(_)
@@ -121,8 +127,20 @@ fn status_of(error: &SupervisorError) -> StatusCode {
         SupervisorError::Store(error) => store_status(error),
         SupervisorError::EngineUnavailable(_)
         | SupervisorError::NotStamped(_)
+        | SupervisorError::TooManyPeers(_)
         | SupervisorError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+const fn refusal_status(why: PeerRefusal) -> StatusCode {
+    match why {
+        PeerRefusal::NothingThere => StatusCode::NOT_FOUND,
+        PeerRefusal::BadOffer => StatusCode::BAD_REQUEST,
+        PeerRefusal::NothingInCommon => StatusCode::NOT_ACCEPTABLE,
+        PeerRefusal::NameTaken => StatusCode::CONFLICT,
+        PeerRefusal::Full => StatusCode::SERVICE_UNAVAILABLE,
+        PeerRefusal::Failed => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 

@@ -22,7 +22,7 @@ use crate::console::Console;
 use crate::extract::{Body, Parameters, SessionPath, TextPath, instant, limit};
 use crate::guard::{Guard, enforce};
 use crate::problem::{Refusal, defects, problem};
-use crate::{console, events, metrics, openapi};
+use crate::{console, events, metrics, openapi, signalling};
 
 type Answer<T> = Result<Json<T>, Refusal>;
 
@@ -44,6 +44,7 @@ pub(crate) fn router(
     Router::new()
         .merge(operator_routes())
         .merge(v2_routes())
+        .merge(signalling::routes())
         .route("/", get(console::index))
         .route("/assets/{name}", get(console::asset))
         .route("/health", get(|| async { Json(json!({ "status": "ok" })) }))

@@ -1,5 +1,6 @@
 //! Why the supervisor refuses: stable codes with the next step, ready for the API.
 
+use lsie_schemas::link::PeerRefusal;
 use lsie_store::StoreError;
 use uuid::Uuid;
 
@@ -52,6 +53,29 @@ pub enum SupervisorError {
     /// Nothing waits for an attestation.
     #[error("no stimulus of this session waits for an attestation")]
     NothingToAttest,
+    /// No session is open to be watched.
+    #[error("no session is open")]
+    NothingToWatch,
+    /// No such WebRTC peer, or not any more.
+    #[error("peer {0} is not known")]
+    PeerNotFound(Uuid),
+    /// There are as many WebRTC peers as there may be.
+    #[error("there are {0} peers already")]
+    TooManyPeers(usize),
+    /// The tag is of another ICE session.
+    #[error("the tag is not that of the peer's ICE session")]
+    PeerChanged,
+    /// The peer wants to begin its ICE session anew.
+    #[error("an ICE restart is not supported")]
+    IceRestart,
+    /// The media process does not take the offer.
+    #[error("{detail}")]
+    PeerRefused {
+        /// What stands against it.
+        why: PeerRefusal,
+        /// One sentence.
+        detail: String,
+    },
     /// The media process is not there.
     #[error("the media process is {0}")]
     EngineUnavailable(&'static str),
@@ -83,6 +107,12 @@ impl SupervisorError {
             Self::EncounterOpen(_) => "encounter_open",
             Self::NotStamped(_) => "not_stamped",
             Self::NothingToAttest => "nothing_to_attest",
+            Self::NothingToWatch => "nothing_to_watch",
+            Self::PeerNotFound(_) => "peer_not_found",
+            Self::TooManyPeers(_) => "too_many_peers",
+            Self::PeerChanged => "peer_changed",
+            Self::IceRestart => "ice_restart_unsupported",
+            Self::PeerRefused { why, .. } => refusal_code(*why),
             Self::EngineUnavailable(_) => "engine_unavailable",
             Self::Store(StoreError::StoreFull) => "store_full",
             Self::Store(StoreError::UnknownAlert(_)) => "alert_not_found",
@@ -108,6 +138,9 @@ impl SupervisorError {
             Self::NotStamped(_) => {
                 "look whether the source still plays with `lsie live-session readback SESSION`, then give it again"
             }
+            Self::NothingToWatch => "start a session, then come again",
+            Self::IceRestart | Self::PeerChanged => "offer anew",
+            Self::TooManyPeers(_) => "close a page that watches",
             Self::EngineUnavailable("circuit_open") => {
                 "look at the log, then run `lsie engine-control reset`"
             }
@@ -117,6 +150,17 @@ impl SupervisorError {
             }
             _ => return None,
         })
+    }
+}
+
+const fn refusal_code(why: PeerRefusal) -> &'static str {
+    match why {
+        PeerRefusal::NothingThere => "nothing_to_watch",
+        PeerRefusal::BadOffer => "offer_malformed",
+        PeerRefusal::NothingInCommon => "nothing_in_common",
+        PeerRefusal::NameTaken => "name_taken",
+        PeerRefusal::Full => "too_many_peers",
+        PeerRefusal::Failed => "peer_failed",
     }
 }
 

@@ -7,12 +7,14 @@ use lsie_schemas::api::{
     PlatformEventAccepted, SessionCreate, SessionEnd, StimulusAccepted, StimulusRequest,
 };
 use lsie_schemas::contract::PhysiologicalChunkEvent;
+use lsie_schemas::link::{Sdp, SdpFragment};
 use lsie_schemas::semantic::{SemanticQuestion, SemanticScores};
 use lsie_store::{Reader, Writer};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use uuid::Uuid;
 
 use crate::error::SupervisorError;
+use crate::peers::{PeerOpened, PeerTarget};
 use crate::snapshot::Snapshot;
 
 /// Commands waiting for the task: bounded, callers wait their turn.
@@ -38,6 +40,12 @@ pub(crate) enum Command {
     Chunk(Box<PhysiologicalChunkEvent>, Reply<ChunkAccepted>),
     /// Compare a rule with an utterance.
     ScoreSemantics(Box<SemanticQuestion>, Reply<SemanticScores>),
+    /// Answer a WebRTC offer.
+    OpenPeer(PeerTarget, Box<Sdp>, Reply<PeerOpened>),
+    /// Take candidates of a WebRTC peer.
+    TricklePeer(PeerTarget, Uuid, String, Box<SdpFragment>, Reply<()>),
+    /// Let a WebRTC peer go.
+    ClosePeer(PeerTarget, Uuid, Reply<()>),
     /// Close the circuit.
     ResetEngine(Reply<()>),
     /// Stop the engine and end.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lsie_schemas::link::EngineCounters;
+use lsie_schemas::link::{EngineCounters, PeerGauges};
 use lsie_schemas::time::UtcMicros;
 
 use crate::held::Held;
@@ -58,6 +58,8 @@ pub(crate) struct EngineView {
     pub counters: EngineCounters,
     /// Access unit to observation, milliseconds: median and 95th percentile.
     pub observation_latency_ms: Option<(f32, f32)>,
+    /// WebRTC peers.
+    pub peers: PeerGauges,
     /// Last heartbeat.
     pub last_heartbeat: Option<UtcMicros>,
     /// Link frames that were not known messages.
@@ -76,6 +78,7 @@ impl Default for EngineView {
             last_exit: None,
             counters: EngineCounters::default(),
             observation_latency_ms: None,
+            peers: PeerGauges::default(),
             last_heartbeat: None,
             malformed: 0,
         }
@@ -102,5 +105,5 @@ pub(crate) struct Snapshot {
     /// Start of the server.
     pub started_at: Option<UtcMicros>,
     /// What the supervisor holds.
-    pub held: [Held; 6],
+    pub held: [Held; 7],
 }

@@ -85,6 +85,7 @@ pub(crate) fn open_demo(
                 pace,
             };
             let (decoder, frames) = AccessUnitDecoder::start_for_feeder(&decoder, watch.clone())?;
+            let decoder = decoder.shown_to(settings.tap.clone());
             core = Arc::downgrade(decoder.core());
             let feeder = Feeder::start(clip, decoder, start_frame, pace, clock, Arc::clone(&flag))?;
             let clock = (pace != Pace::Fast).then_some(clock);

@@ -21,6 +21,7 @@ use crate::gst::stamps::Stamps;
 use crate::gst::video::{VideoParts, VideoSource, watch_arrivals, watch_damage};
 use crate::pull::{AccessUnit, host_time_ns};
 use crate::scheme::Pace;
+use crate::tap::Tap;
 use crate::watch::{IngestEvent, Watch};
 
 /// Access units that may wait for the decoder in a live source; then it drops up to the next key frame.
@@ -67,6 +68,7 @@ pub struct AccessUnitDecoder {
     /// Whether the operator knows that a key frame is awaited.
     awaits_key_told: bool,
     last_restart: Option<Instant>,
+    tap: Tap,
 }
 
 impl AccessUnitDecoder {
@@ -138,8 +140,15 @@ impl AccessUnitDecoder {
             awaits_key: true,
             awaits_key_told: false,
             last_restart: None,
+            tap: None,
         };
         Ok((decoder, frames))
+    }
+
+    /// Shows every access unit to `tap` too, whether or not the decoder keeps up.
+    pub(crate) fn shown_to(mut self, tap: Tap) -> Self {
+        self.tap = tap;
+        self
     }
 
     /// Gives the decoder one access unit. A live decoder never waits; it drops to the next key frame when it cannot keep up.
@@ -169,6 +178,13 @@ impl AccessUnitDecoder {
             return Ok(Pushed::Rejected);
         };
         let key = unit.key || kind == UnitKind::Key;
+        if let Some(tap) = &self.tap {
+            tap.picture(&AccessUnit {
+                data: Arc::clone(&unit.data),
+                pts_ns: unit.pts_ns,
+                key,
+            });
+        }
         if self.drops && self.source.property::<u64>("current-level-buffers") >= UNITS_WAITING {
             self.awaits_key = true;
         } else if key {

@@ -77,6 +77,7 @@ pub(crate) fn open_phone(
     let mut core = Weak::<PipelineCore>::new();
     let video = match decoder {
         Some((decoder, frames)) => {
+            let decoder = decoder.shown_to(settings.tap.clone());
             core = Arc::downgrade(decoder.core());
             let stale_ns = Arc::new(AtomicI64::new(i64::MIN));
             let feed = HandsetFeed::start(Arc::clone(&link), decoder, Arc::clone(&stale_ns))?;

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use lsie_schemas::config::{AuthMode, EngineConfig, ServerConfig, SessionConfig};
 use lsie_schemas::link::{
     EngineCounters, EngineHeartbeat, EngineHello, EngineMessage, FrameDecoder, LINK_PROTOCOL,
-    ServerHello, ServerMessage, SessionStarted, Text, encode_frame,
+    PeerGauges, ServerHello, ServerMessage, SessionStarted, Text, encode_frame,
 };
 use lsie_schemas::observation::CalibrationState;
 use lsie_schemas::time::UtcMicros;
@@ -66,6 +66,7 @@ fn engine_entry() {
         observation_latency_ms: None,
         source_state: Text::cut("idle"),
         source: None,
+        peers: PeerGauges::default(),
     };
     std::thread::Builder::new()
         .name("pulse".into())

@@ -2,7 +2,7 @@
 
 use lsie_schemas::api::{AlertKind, EventType, Severity};
 use lsie_schemas::link::{
-    EngineHeartbeat, EngineHello, EngineMessage, GapNote, SegmentKind, SegmentMessage,
+    EngineHeartbeat, EngineHello, EngineMessage, GapNote, PeerGauges, SegmentKind, SegmentMessage,
     SessionStarted, SourceReport,
 };
 use lsie_schemas::observation::{NullReason, VisualTick};
@@ -54,6 +54,7 @@ impl Actor {
                 stimulus_id, code, ..
             } => self.on_refused(stimulus_id, code.as_str()).await,
             EngineMessage::SemanticScores(scores) => self.on_scores(scores),
+            EngineMessage::Peer(report) => self.on_peer(*report),
             EngineMessage::Segment(segment) => self.on_segment(segment).await,
             EngineMessage::Gap { session_id, gap } => self.on_gap(session_id, &gap).await,
             EngineMessage::SessionEnded {
@@ -103,6 +104,7 @@ impl Actor {
         let engine = &mut self.state.engine;
         engine.counters = beat.counters;
         engine.observation_latency_ms = beat.observation_latency_ms;
+        engine.peers = beat.peers;
         engine.last_heartbeat = Some(utc_now());
         let now = self.now();
         let Some(live) = self
@@ -328,10 +330,12 @@ impl Actor {
         self.ready = false;
         self.state.engine.deaths += 1;
         self.state.engine.pid = None;
+        self.state.engine.peers = PeerGauges::default();
         tracing::warn!(reason, deaths = self.state.engine.deaths, "engine died");
         self.state.engine.last_exit = Some(reason.clone());
         self.plan_restart();
         self.give_up_questions(None);
+        self.give_up_peers(None);
         for (_, waiting) in self.stamping.drain() {
             let _ = waiting.reply.send(Ok(waiting.answer));
         }

@@ -1,5 +1,6 @@
 //! Counts what the supervisor holds.
 
+use super::peers::PEERS;
 use super::semantics::ASKED;
 use super::sessions::MAX_PLANNED;
 use super::{Actor, Snapshot};
@@ -7,11 +8,12 @@ use crate::held::Held;
 
 impl Actor {
     /// Every kind of things that come and go. All fields are named: a new one is counted here or said to be of fixed size.
-    pub(super) fn held(&self) -> [Held; 6] {
+    pub(super) fn held(&self) -> [Held; 7] {
         let Self {
             live,
             stamping,
             asked,
+            peers,
             physiology,
             policy,
             // Of fixed size, or one at a time.
@@ -44,6 +46,7 @@ impl Actor {
             // As many as stimuli of the operator: one.
             Held::new("callers_waiting_for_a_stamp", stamping.len(), 1),
             Held::new("semantic_questions", asked.len(), ASKED),
+            Held::new("peers", peers.len(), PEERS),
             Held::new("physiology_chunks", chunks, most_chunks),
             Held::new("engine_deaths", deaths, most_deaths),
         ]

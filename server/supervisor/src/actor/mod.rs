@@ -6,6 +6,7 @@ mod encounters;
 mod engine_events;
 mod holding;
 mod outcomes;
+mod peers;
 mod physiology;
 mod recovery;
 mod semantics;
@@ -86,6 +87,7 @@ pub(crate) struct Actor {
     /// Next look for attribution records that may become final.
     finality_at: Instant,
     asked: HashMap<Uuid, semantics::Asked>,
+    peers: HashMap<Uuid, peers::PeerRecord>,
     state: Snapshot,
     published: watch::Sender<Arc<Snapshot>>,
     changes: broadcast::Sender<EventType>,
@@ -114,6 +116,7 @@ pub async fn supervise(
         was_stale: [false; 2],
         finality_at: Instant::now(),
         asked: HashMap::new(),
+        peers: HashMap::new(),
         state: Snapshot {
             build_id: settings.build_id.clone(),
             started_at: Some(utc_now()),
@@ -200,6 +203,15 @@ impl Actor {
                 let _ = reply.send(self.take_chunk(*chunk));
             }
             Command::ScoreSemantics(question, reply) => self.score(question, reply),
+            Command::OpenPeer(target, offer, reply) => self.open_peer(&target, *offer, reply),
+            Command::TricklePeer(target, peer_id, etag, fragment, reply) => {
+                let taken = self.trickle_peer(&target, peer_id, &etag, *fragment);
+                let _ = reply.send(taken);
+            }
+            Command::ClosePeer(target, peer_id, reply) => {
+                let closed = self.close_peer(&target, peer_id);
+                let _ = reply.send(closed);
+            }
             Command::ResetEngine(reply) => {
                 self.policy.reset();
                 if self.engine.is_none() {
@@ -234,9 +246,11 @@ impl Actor {
         let stamps = self.stamping.values().map(|waiting| waiting.until);
         let starting = self.starting.iter().map(|waiting| waiting.until);
         let asked = self.asked.values().map(|asked| asked.until);
+        let peers = self.peers.values().filter_map(peers::PeerRecord::until);
         stamps
             .chain(starting)
             .chain(asked)
+            .chain(peers)
             .chain(attest)
             .chain(self.restart_at)
             .chain(self.store_retry_at)
@@ -265,6 +279,7 @@ impl Actor {
             let _ = waiting.reply.send(Ok(answer));
         }
         self.give_up_questions(Some(now));
+        self.give_up_peers(Some(now));
         let late: Vec<Uuid> = self
             .stamping
             .iter()

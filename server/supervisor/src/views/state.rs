@@ -90,6 +90,7 @@ pub(super) fn status(counts: Counts, snapshot: &Snapshot, now: UtcMicros) -> Sta
             models: engine.models.clone(),
             counters: engine.counters.clone(),
             observation_latency_ms: engine.observation_latency_ms,
+            peers: engine.peers,
             source: snapshot.live.as_ref().and_then(|live| live.source.clone()),
         },
         overall_state: health::view(snapshot, now).overall_state,

@@ -21,7 +21,7 @@ use lsie_schemas::contract::Au12Observation;
 use lsie_schemas::id::segment_id;
 use lsie_schemas::link::{
     Bounded, EngineHeartbeat, EngineHello, EngineMessage, FrameDecoder, GapNote, LINK_PROTOCOL,
-    SegmentKind, SegmentMessage, ServerHello, ServerMessage, SessionStarted, StartSession, Text,
+    PeerGauges, SegmentKind, SegmentMessage, ServerHello, ServerMessage, SessionStarted, StartSession, Text,
     encode_frame,
 };
 use lsie_schemas::observation::CalibrationState;
@@ -528,6 +528,7 @@ pub(crate) fn heartbeat(session_id: Option<Uuid>, media_ns: i64, accepted: u32) 
         observation_latency_ms: None,
         source_state: Text::cut("playing"),
         source: None,
+        peers: PeerGauges::default(),
     }
 }
 
