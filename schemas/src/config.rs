@@ -57,6 +57,8 @@ pub struct ServerConfig {
     pub hosts: Vec<String>,
     /// Largest request body in bytes.
     pub max_body_bytes: u32,
+    /// Folder from which the console is served, for work on it. Empty: the console inside the binary.
+    pub console_dir: String,
 }
 
 /// Port used when none is configured.
@@ -71,6 +73,7 @@ impl Default for ServerConfig {
             state_dir: String::new(),
             hosts: Vec::new(),
             max_body_bytes: 65_536,
+            console_dir: String::new(),
         }
     }
 }

@@ -235,10 +235,12 @@ pub enum EventType {
     Health,
     /// List of [`Alert`].
     Alerts,
+    /// [`LiveReadback`] or empty list; in the stream of v2 only.
+    Readback,
 }
 
 impl EventType {
-    /// Every type in the fixed order of the stream.
+    /// Every type of the stream of v1 in its fixed order.
     pub const ALL: [Self; 9] = [
         Self::Overview,
         Self::Sessions,
@@ -264,6 +266,7 @@ impl EventType {
             Self::Physiology => "physiology",
             Self::Health => "health",
             Self::Alerts => "alerts",
+            Self::Readback => "readback",
         }
     }
 }

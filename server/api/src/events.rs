@@ -3,6 +3,8 @@
 //! A reader that comes back with `Last-Event-ID` is sent every part but the one it still holds, and no reader is sent the
 //! same part twice in a row: a mark without a change is no event (api 5).
 //!
+//! The stream of v2 has one part more: the readback of the open session, sent whenever one of the parts it is made of changes.
+//!
 //! Slow readers lose nothing that matters: changes are marks, not payloads, and a lagging reader is sent the newest state
 //! of every part.
 
@@ -24,8 +26,17 @@ const LAST_EVENT_ID: &str = "last-event-id";
 const KEEP_ALIVE: Duration = Duration::from_secs(1);
 const RETRY: Duration = Duration::from_secs(1);
 
+/// Parts whose change may change the readback.
+const MOVES_READBACK: [EventType; 3] = [
+    EventType::LiveSession,
+    EventType::Encounters,
+    EventType::Health,
+];
+
 struct Reader {
     supervisor: Supervisor,
+    /// Whether the readback of v2 is sent too.
+    with_readback: bool,
     changes: Receiver<EventType>,
     due: VecDeque<EventType>,
     /// Identity of each part as the reader holds it.
@@ -34,13 +45,27 @@ struct Reader {
 
 /// `GET /api/v1/operator/state/events`.
 pub(crate) async fn stream(State(supervisor): State<Supervisor>, headers: HeaderMap) -> Response {
+    answer(supervisor, &headers, false)
+}
+
+/// `GET /api/v2/state/events`.
+pub(crate) async fn stream_v2(
+    State(supervisor): State<Supervisor>,
+    headers: HeaderMap,
+) -> Response {
+    answer(supervisor, &headers, true)
+}
+
+fn answer(supervisor: Supervisor, headers: &HeaderMap, with_readback: bool) -> Response {
     let changes = supervisor.changes();
-    let reader = Reader {
+    let mut reader = Reader {
         supervisor,
+        with_readback,
         changes,
-        due: EventType::ALL.into(),
-        held: held(&headers),
+        due: VecDeque::new(),
+        held: held(headers),
     };
+    reader.owe(EventType::ALL);
     let events = stream::unfold(reader, |mut reader| async move {
         let event = reader.next().await?;
         Some((Ok::<_, Infallible>(event), reader))
@@ -60,7 +85,10 @@ fn held(headers: &HeaderMap) -> BTreeMap<EventType, String> {
         .and_then(|value| value.to_str().ok());
     let kind = last
         .and_then(|id| id.split_once(':'))
-        .and_then(|(name, _)| EventType::ALL.into_iter().find(|kind| kind.name() == name));
+        .and_then(|(name, _)| {
+            let mut all = EventType::ALL.into_iter().chain([EventType::Readback]);
+            all.find(|kind| kind.name() == name)
+        });
     kind.zip(last.map(str::to_owned)).into_iter().collect()
 }
 
@@ -102,7 +130,16 @@ impl Reader {
                 Err(TryRecvError::Empty | TryRecvError::Closed) => break,
             }
         }
-        self.due.extend(marks);
+        self.owe(marks);
         Some(())
+    }
+
+    fn owe(&mut self, marks: impl IntoIterator<Item = EventType>) {
+        let before = self.due.len();
+        self.due.extend(marks);
+        let moved = |kind: &EventType| MOVES_READBACK.contains(kind);
+        if self.with_readback && self.due.iter().skip(before).any(moved) {
+            self.due.push_back(EventType::Readback);
+        }
     }
 }

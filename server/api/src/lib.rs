@@ -1,4 +1,4 @@
-//! The loopback HTTP API: state, commands, server-sent events, metrics and a status page.
+//! The loopback HTTP API: state, commands, server-sent events, metrics and the console.
 //!
 //! The one contract: a request is judged by [`guard`] before its body is read, parsed into a schema type, answered by the
 //! supervisor, and refused with a stable code. No handler holds logic, state or a database connection, and nothing here can
@@ -10,6 +10,7 @@
 //! assert!(document["paths"]["/api/v2/status"]["get"]["summary"].is_string());
 //! ```
 
+mod console;
 mod events;
 mod extract;
 pub mod guard;

@@ -73,6 +73,12 @@ pub const OPERATIONS: &[Operation] = &[
         None,
         &[],
     ),
+    get(
+        "/assets/{name}",
+        "A file of the console; its name changes with its content.",
+        None,
+        &[],
+    ),
     get("/health", "Liveness only: {\"status\":\"ok\"}.", None, &[]),
     get(
         "/metrics",
@@ -181,6 +187,12 @@ pub const OPERATIONS: &[Operation] = &[
         "/api/v2/status",
         "What the server is doing.",
         Some(of::<Status>),
+        &[],
+    ),
+    get(
+        "/api/v2/state/events",
+        "Server-sent events: those of v1, and the readback of the open session.",
+        Some(of::<EventEnvelope>),
         &[],
     ),
     post(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
-use axum::{Json, Router, middleware};
+use axum::{Extension, Json, Router, middleware};
 use lsie_schemas::api::{
     Alert, AttestAccepted, AttestRequest, ChunkAccepted, CoModulationLogRow, Encounter,
     EncounterV2, ExperimentDetail, ExperimentReadout, ExperimentSummary, Health, LifecycleAccepted,
@@ -18,10 +18,11 @@ use lsie_supervisor::Supervisor;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::console::Console;
 use crate::extract::{Body, Parameters, SessionPath, TextPath, instant, limit};
 use crate::guard::{Guard, enforce};
 use crate::problem::{Refusal, defects, problem};
-use crate::{events, metrics, openapi, page, signalling};
+use crate::{console, events, metrics, openapi, signalling};
 
 type Answer<T> = Result<Json<T>, Refusal>;
 
@@ -34,12 +35,18 @@ struct Paging {
 }
 
 /// Every route behind the guard.
-pub(crate) fn router(supervisor: Supervisor, guard: Arc<Guard>, max_body_bytes: usize) -> Router {
+pub(crate) fn router(
+    supervisor: Supervisor,
+    guard: Arc<Guard>,
+    console: Arc<Console>,
+    max_body_bytes: usize,
+) -> Router {
     Router::new()
         .merge(operator_routes())
         .merge(v2_routes())
         .merge(signalling::routes())
-        .route("/", get(page::index))
+        .route("/", get(console::index))
+        .route("/assets/{name}", get(console::asset))
         .route("/health", get(|| async { Json(json!({ "status": "ok" })) }))
         .route("/metrics", get(metrics::prometheus))
         .route("/openapi.json", get(openapi::document))
@@ -59,6 +66,7 @@ pub(crate) fn router(supervisor: Supervisor, guard: Arc<Guard>, max_body_bytes: 
                 None,
             )
         })
+        .layer(Extension(console))
         .layer(DefaultBodyLimit::max(max_body_bytes))
         .layer(middleware::from_fn_with_state(guard, enforce))
         .with_state(supervisor)
@@ -87,6 +95,7 @@ fn operator_routes() -> Router<Supervisor> {
 fn v2_routes() -> Router<Supervisor> {
     Router::new()
         .route("/api/v2/status", get(status))
+        .route("/api/v2/state/events", get(events::stream_v2))
         .route("/api/v2/sessions", post(start_session))
         .route("/api/v2/sessions/{id}/attest", post(attest))
         .route("/api/v2/sessions/{id}/readback", get(readback))

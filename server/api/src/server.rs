@@ -9,6 +9,7 @@ use lsie_schemas::config::ServerConfig;
 use lsie_supervisor::Supervisor;
 use tokio::net::TcpListener;
 
+use crate::console::Console;
 use crate::guard::Guard;
 use crate::peer::Peer;
 use crate::routes::router;
@@ -81,7 +82,8 @@ pub async fn serve(
 ) -> std::io::Result<()> {
     let address = listener.local_addr()?;
     let guard = Arc::new(Guard::new(address, &config.hosts, config.auth, token));
-    let app = router(supervisor, guard, config.max_body_bytes as usize);
+    let console = Arc::new(Console::new(&config.console_dir));
+    let app = router(supervisor, guard, console, config.max_body_bytes as usize);
     let (stopping_tx, stopping_rx) = tokio::sync::oneshot::channel::<()>();
     let graceful = async move {
         stop.await;

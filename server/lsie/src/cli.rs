@@ -128,6 +128,9 @@ pub(crate) struct ServeArgs {
     /// Compute device: `auto`, `cpu`, `wgpu[:N]` or `cuda[:N]`. Short for `--set engine.device=…`.
     #[arg(long, value_name = "DEVICE")]
     pub(crate) device: Option<DeviceChoice>,
+    /// Serve the console from this folder, for work on it. Short for `--set server.console_dir=…`.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) console_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

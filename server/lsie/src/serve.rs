@@ -46,6 +46,13 @@ pub(crate) fn serve(mut layered: Layered, args: &ServeArgs) -> Result<()> {
     if let Some(device) = args.device {
         layered.apply_text("engine.device", &device.to_string(), &flag("--device"))?;
     }
+    if let Some(dir) = &args.console_dir {
+        layered.apply_text(
+            "server.console_dir",
+            &dir.display().to_string(),
+            &flag("--console-dir"),
+        )?;
+    }
     let config = layered.config();
     start_log(&config.log);
     #[cfg(feature = "media")]

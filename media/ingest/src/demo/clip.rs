@@ -19,7 +19,7 @@ use crate::pull::AccessUnit;
 use crate::settings::ProgressFn;
 
 /// To be changed whenever the same portrait and truth would be drawn or encoded otherwise.
-const GENERATOR: &str = "presenter 2";
+const GENERATOR: &str = "presenter 3";
 const MAGIC: &[u8; 8] = b"LSIEDEMO";
 const VERSION: u32 = 1;
 const DIGEST_BYTES: usize = 32;

@@ -28,7 +28,8 @@ pub(crate) fn encode(
     let mut presenter = Presenter::new(BasePicture::load()?, mask);
     core.play()?;
     for frame in 0..CLIP_FRAMES {
-        let drawn = presenter.draw(frame as f64 / f64::from(FPS));
+        presenter.draw(frame as f64 / f64::from(FPS));
+        let drawn = presenter.number(frame);
         let mut bytes = Vec::with_capacity((WIDTH_PX * HEIGHT_PX * 3 / 2) as usize);
         for plane in [&drawn.y, &drawn.u, &drawn.v] {
             bytes.extend_from_slice(&plane.data);

@@ -3,6 +3,7 @@
 pub(crate) mod clip;
 pub(crate) mod encode;
 pub(crate) mod feed;
+pub(crate) mod number;
 pub(crate) mod picture;
 pub(crate) mod portrait;
 pub(crate) mod truth;

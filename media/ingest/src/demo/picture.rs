@@ -2,6 +2,7 @@
 
 use std::f64::consts::TAU;
 
+use crate::demo::number;
 use crate::demo::portrait::{BasePicture, Plane8};
 use crate::demo::truth::{
     LEFT_CORNER_IN_PORTRAIT, LOOP_SECS, RIGHT_CORNER_IN_PORTRAIT, eye_axis, truth,
@@ -114,6 +115,12 @@ impl Presenter {
                 }
             }
         }
+        &self.frame
+    }
+
+    /// Paints the frame's number into its corner and lends the planes.
+    pub(crate) fn number(&mut self, frame: u64) -> &BasePicture {
+        number::paint(&mut self.frame, frame);
         &self.frame
     }
 }

@@ -203,6 +203,28 @@ mod tests {
         );
     }
 
+    /// The console draws the truth beside the measurement; it reads it from a table made here, one score per frame of the loop.
+    #[test]
+    fn the_committed_table_of_the_console_is_this_truth() {
+        const FILE: &str = "../../console/src/generated/demoTruth.json";
+        let scores: Vec<f64> = (0..LOOP_SECS as u32 * FPS)
+            .map(|frame| {
+                let ratio = expected_au12_ratio(NEUTRAL_SECS + f64::from(frame) / f64::from(FPS));
+                ((ALPHA * ratio.max(0.0)).tanh() * 1e4).round() / 1e4
+            })
+            .collect();
+        let made =
+            format!("{{\"neutral_secs\":{NEUTRAL_SECS},\"fps\":{FPS},\"au12\":{scores:?}}}\n");
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(FILE);
+        if std::env::var_os("LSIE_WRITE").is_some() {
+            std::fs::write(&path, &made).unwrap();
+        }
+        assert!(
+            std::fs::read_to_string(&path).unwrap_or_default() == made,
+            "{FILE} is stale: write it with LSIE_WRITE=1 cargo test -p lsie-ingest --lib demo::truth"
+        );
+    }
+
     #[test]
     fn every_window_after_calibration_sees_a_smile_and_they_differ() {
         let all: Vec<f64> = (0..1260)

@@ -32,9 +32,13 @@ impl Events {
 
     /// Comes back with further header lines.
     fn open_with(server: &Server, headers: &str) -> Self {
+        Self::open_at(server, "/api/v1/operator/state/events", headers)
+    }
+
+    fn open_at(server: &Server, path: &str, headers: &str) -> Self {
         let mut stream = server.connect();
         let request = format!(
-            "GET /api/v1/operator/state/events HTTP/1.1\r\nHost: {}\r\n{headers}\r\n",
+            "GET {path} HTTP/1.1\r\nHost: {}\r\n{headers}\r\n",
             server.address
         );
         stream.write_all(request.as_bytes()).unwrap();
@@ -95,6 +99,30 @@ impl Events {
 
 fn names() -> Vec<&'static str> {
     EventType::ALL.iter().map(|kind| kind.name()).collect()
+}
+
+#[test]
+fn the_stream_of_v2_has_the_readback_too_and_sends_it_when_the_session_changes() {
+    let server = Server::open(Engine::Willing);
+    let mut events = Events::open_at(&server, "/api/v2/state/events", "");
+    let frames: Vec<Frame> = (0..10).map(|_| events.frame()).collect();
+    let order: Vec<_> = frames.iter().map(|frame| frame.event.as_str()).collect();
+    assert_eq!(order[..9], names());
+    assert_eq!(
+        (order[9], &frames[9].data["payload"]),
+        ("readback", &json!([]))
+    );
+    let start = json!({ "stream_url": "demo:presenter", "experiment_id": "greeting_line_v1", "client_action_id": Uuid::new_v4() });
+    let started = server.post("/api/v2/sessions", &start.to_string()).json();
+    let readback = loop {
+        let frame = events.frame();
+        if frame.event == "readback" && frame.data["payload"].is_object() {
+            break frame;
+        }
+    };
+    let session = &readback.data["payload"]["session"];
+    assert_eq!(session["session_id"], started["session_id"]);
+    assert_eq!(readback.id, readback.data["event_id"]);
 }
 
 #[test]

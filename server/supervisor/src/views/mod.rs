@@ -34,6 +34,8 @@ const BOOTSTRAP_SESSIONS: u32 = 50;
 const BOOTSTRAP_ENCOUNTERS: u32 = 100;
 /// Alerts in a bootstrap.
 const BOOTSTRAP_ALERTS: u32 = 50;
+/// Encounters in the readback of the event stream.
+const READBACK_ENCOUNTERS: u32 = 50;
 /// Alerts on the overview.
 const OVERVIEW_ALERTS: u32 = 20;
 
@@ -364,6 +366,9 @@ impl Supervisor {
             (EventType::Physiology, Some((id, _))) => {
                 json(serde_json::to_value(self.physiology(id).await?))
             }
+            (EventType::Readback, Some((id, _))) => json(serde_json::to_value(
+                self.readback(id, READBACK_ENCOUNTERS).await?,
+            )),
             (_, None) => nothing(),
         })
     }

@@ -1,0 +1,150 @@
+// The live picture in a real browser: it comes, each reading lies on its own frame, several may watch, and a browser may publish.
+
+import type { Browser, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
+import { readNumber } from "../src/live/number";
+import { frameNumberAt } from "../src/live/truth";
+import { accessibilityFaults, launch, MEDIA_CEILING, open, Server, shot, shots, until } from "./stage";
+
+let server: Server;
+let browser: Browser;
+
+beforeAll(async () => {
+  [server, browser] = await Promise.all([Server.start(), launch()]);
+});
+afterEach(() => server?.endAny());
+afterAll(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+/** What one frame on the screen was: its painted corner, its RTP time, and the reading that lay on it. */
+interface Sample {
+  corner: number[];
+  rtpTime: number;
+  drawnRtpTime: number | null;
+  drawnMediaSecs: number | null;
+}
+
+/** Looks at the next `count` frames that the page shows. */
+const sample = (page: Page, count: number): Promise<Sample[]> =>
+  page.evaluate(
+    (wanted) =>
+      new Promise<Sample[]>((done) => {
+        const video = document.querySelector("video");
+        const canvas = document.createElement("canvas");
+        [canvas.width, canvas.height] = [64, 16];
+        const context = canvas.getContext("2d", { willReadFrequently: true });
+        if (!video || !context) throw new Error("no picture");
+        const samples: Sample[] = [];
+        const look: VideoFrameRequestCallback = (_now, meta) => {
+          context.drawImage(video, 0, video.videoHeight - 16, 64, 16, 0, 0, 64, 16);
+          // What lay on this frame at its end is known when the next one comes.
+          const before = samples.at(-1);
+          const shown = window.lsieShown;
+          if (before && shown) [before.drawnRtpTime, before.drawnMediaSecs] = [shown.drawnRtpTime, shown.drawnMediaSecs];
+          if (samples.length === wanted) return done(samples);
+          samples.push({ corner: [...context.getImageData(0, 0, 64, 16).data], rtpTime: meta.rtpTimestamp ?? -1, drawnRtpTime: null, drawnMediaSecs: null });
+          video.requestVideoFrameCallback(look);
+        };
+        video.requestVideoFrameCallback(look);
+      }),
+    count,
+  );
+
+const plays = async (page: Page): Promise<void> => {
+  await page.locator('.picture[data-state="playing"]').waitFor({ timeout: MEDIA_CEILING });
+};
+
+it("shows the presenter with each reading on its own frame", async () => {
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
+  const { page, faults } = await open(context, server);
+  const session = await server.open("demo:presenter");
+  await plays(page);
+  await page.getByText("measured", { exact: true }).first().waitFor({ timeout: MEDIA_CEILING });
+  await until("the first score", async () => /0\.\d{3}/.test((await page.locator(".reading").textContent()) ?? ""), MEDIA_CEILING);
+  const samples = await sample(page, 90);
+  let seen = 0;
+  let drawn = 0;
+  for (const frame of samples) {
+    const painted = readNumber(new Uint8ClampedArray(frame.corner));
+    if (painted === null) continue;
+    seen += 1;
+    if (frame.drawnMediaSecs === null || frame.drawnRtpTime === null) continue;
+    drawn += 1;
+    const behindSecs = ((frame.rtpTime - frame.drawnRtpTime) | 0) / 90_000;
+    expect(behindSecs, "a reading never lies on an earlier frame than its own").toBeGreaterThanOrEqual(0);
+    const number = frameNumberAt(frame.drawnMediaSecs + behindSecs);
+    expect(number, `frame ${painted} is the one that its RTP time says`).toBe(painted);
+  }
+  expect(seen, "the number can be read").toBeGreaterThan(60);
+  expect(drawn, "readings are drawn").toBeGreaterThan(10);
+  await page.getByText("speaking").or(page.getByText("silent")).first().waitFor();
+  expect(await accessibilityFaults(page)).toEqual([]);
+  await page.waitForTimeout(12_000);
+  await shots(page, "20-picture");
+
+  const canvas = () => page.locator(".picture canvas").evaluate((element: HTMLCanvasElement) => {
+    const pixels = element.getContext("2d")?.getImageData(0, 0, element.width, element.height).data ?? new Uint8ClampedArray();
+    return pixels.some((value) => value !== 0);
+  });
+  expect(await canvas()).toBe(true);
+  for (const layer of ["Mesh", "Mouth corners", "Box"]) await page.getByRole("button", { name: layer }).click();
+  await until("an empty overlay", async () => !(await canvas()));
+  await shot(page, "21-no-overlay");
+  await server.end(session);
+  await page.getByText("Step 1 of 3").waitFor();
+  expect(faults).toEqual([]);
+  await context.close();
+}, 180_000);
+
+it("shows the same to two viewers, and goes on for one when the other leaves", async () => {
+  const session = await server.open("demo:presenter");
+  const contexts = await Promise.all([browser.newContext(), browser.newContext()]);
+  const pages = await Promise.all(contexts.map((context) => open(context, server)));
+  for (const { page } of pages) await plays(page);
+  const peers = async () => (await server.status()).engine.peers.viewers;
+  await until("two viewers", async () => (await peers()) === 2);
+  await contexts[0]?.close();
+  await until("one viewer", async () => (await peers()) === 1);
+  const left = pages[1]?.page as Page;
+  const before = await left.evaluate(() => window.lsieShown?.frames ?? 0);
+  await until("further frames", async () => (await left.evaluate(() => window.lsieShown?.frames ?? 0)) > before + 30);
+  await left.getByRole("navigation").getByRole("link", { name: "Health" }).click();
+  await until("no viewer", async () => (await peers()) === 0);
+  await left.getByRole("navigation").getByRole("link", { name: "Live Session" }).click();
+  await plays(left);
+  expect(pages.flatMap(({ faults }) => faults)).toEqual([]);
+  await server.end(session);
+  await contexts[1]?.close();
+}, 120_000);
+
+it("takes a browser's camera as a source", async ({ skip }) => {
+  const context = await browser.newContext({ permissions: ["camera", "microphone"] });
+  const { page: publisher } = await open(context, server);
+  const status = await publisher.evaluate(async () => {
+    const media = await navigator.mediaDevices.getUserMedia({ video: { width: 640, height: 480, frameRate: 15 }, audio: true });
+    const connection = new RTCPeerConnection();
+    for (const track of media.getTracks()) connection.addTransceiver(track, { direction: "sendonly", streams: [media] });
+    await connection.setLocalDescription();
+    const answer = await fetch("/whip/studio", { method: "POST", headers: { "content-type": "application/sdp" }, body: connection.localDescription?.sdp ?? "" });
+    if (answer.status === 201) await connection.setRemoteDescription({ type: "answer", sdp: await answer.text() });
+    (window as unknown as { publisher: RTCPeerConnection }).publisher = connection;
+    return answer.status;
+  });
+  if (status === 404) {
+    await context.close();
+    console.warn("not run: this build takes no publishers");
+    skip();
+  }
+  expect(status).toBe(201);
+  await until("the publisher", async () => (await publisher.evaluate(() => (window as unknown as { publisher: RTCPeerConnection }).publisher.connectionState)) === "connected");
+  const session = await server.open("whip:studio");
+  const { page } = await open(context, server);
+  await until("analysed frames", async () => (await server.status()).engine.counters.frames_analysed > 0, MEDIA_CEILING);
+  await plays(page);
+  await page.getByText("No face in the picture: show one face to the camera.").first().waitFor({ timeout: MEDIA_CEILING });
+  await shot(page, "22-whip");
+  await server.end(session);
+  await context.close();
+}, 120_000);
