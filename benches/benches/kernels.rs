@@ -177,7 +177,7 @@ fn cost(rig: &mut Rig, kernel: Kernel, rounds: usize) -> Result<Cost> {
 
 fn reference_cost(rig: &mut Rig, kernel: Kernel, rounds: usize) -> Result<Cost> {
     let mut times = series();
-    for _ in 0..rounds.div_ceil(20) + 1 {
+    for _ in 0..=rounds.div_ceil(20) {
         let begin = Instant::now();
         rig.reference(kernel)?;
         times.push(begin.elapsed().as_secs_f64() * 1e6);
@@ -198,7 +198,7 @@ fn copy_rate(device: &dyn Device, stream: &Stream, runs: usize) -> Result<f64> {
     let mut from = device.alloc(COPY_BYTES, "copy from")?;
     let mut to = device.alloc(COPY_BYTES, "copy to")?;
     let mut best: f64 = 0.0;
-    for _ in 0..runs + 1 {
+    for _ in 0..=runs {
         stream.synchronize()?;
         let begin = Instant::now();
         let own_ns = if stream.kind() == DeviceKind::Cpu {

@@ -156,9 +156,9 @@ impl Rig {
         let regressors = numbers(ANCHOR_COUNT * REGRESSORS_PER_ANCHOR, 40.0);
         // Most anchors see nothing, some dozens something.
         let mut scores: Vec<f32> = numbers(ANCHOR_COUNT, 1.0);
-        scores
-            .iter_mut()
-            .for_each(|score| *score = *score * 30.0 - 28.5);
+        for score in &mut scores {
+            *score = *score * 30.0 - 28.5;
+        }
         let parts = mesh_parts(&mut numbers);
         let landmarks = faces(&mut numbers);
         let turns = vec![
