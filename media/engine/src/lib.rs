@@ -34,6 +34,8 @@ pub use error::EngineError;
 pub use lsie_analysis::semantic::SemanticScorers;
 /// What this machine and this build can compute on, for `lsie doctor`.
 pub use lsie_device::{DeviceError, DeviceReport, probe};
+/// Whether pictures can stay where NVIDIA's decoder writes them, for `lsie doctor`.
+pub use lsie_ingest::cuda::CudaLibrary;
 /// What the demo presenter truly does, for `lsie check` and tests; the measurement never reads it.
 pub use lsie_ingest::truth;
 /// A media file as a phone would send it, for `lsie simulate-phone`.

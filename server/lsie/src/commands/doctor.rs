@@ -1,5 +1,8 @@
 //! `lsie doctor` and `lsie config`: what this machine offers and what is in force.
 
+#[cfg(feature = "media")]
+mod inference;
+
 use std::path::Path;
 use std::process::Command;
 
@@ -38,6 +41,14 @@ fn missing(subject: &str, detail: impl Into<String>, next_step: &str) -> Finding
     }
 }
 
+/// Something that makes more possible and is not needed.
+fn optional(subject: &str, detail: impl Into<String>, next_step: &str) -> Finding {
+    Finding {
+        state: "absent",
+        ..missing(subject, detail, next_step)
+    }
+}
+
 pub(crate) fn doctor(config: &Config, out: &mut Output<'_>) -> Result<()> {
     let state_dir = settings::state_dir(&config.server.state_dir)?;
     let cache_dir = settings::cache_dir(&config.engine.cache_dir)?;
@@ -49,7 +60,11 @@ pub(crate) fn doctor(config: &Config, out: &mut Output<'_>) -> Result<()> {
     ];
     findings.extend(devices(config));
     findings.extend(models(&cache_dir));
+    #[cfg(feature = "media")]
+    findings.extend(inference::libraries(&cache_dir));
     findings.extend(elements());
+    #[cfg(feature = "media")]
+    findings.push(inference::zero_copy());
     out.show(&findings, |findings| {
         let rows: Vec<_> = findings
             .iter()
@@ -210,14 +225,39 @@ fn models(_: &Path) -> Vec<Finding> {
 }
 
 /// GStreamer elements the sources need, with the Debian package of each.
+const ELEMENTS: [(&str, &str); 5] = [
+    ("appsrc", "gstreamer1.0-plugins-base"),
+    ("qtdemux", "gstreamer1.0-plugins-good"),
+    ("h264parse", "gstreamer1.0-plugins-bad"),
+    ("x264enc", "gstreamer1.0-plugins-ugly"),
+    ("avdec_h264", "gstreamer1.0-libav"),
+];
+
+/// Other H.264 decoders, what each is good for, and how to get it.
+const DECODERS: [(&str, &str, &str); 4] = [
+    (
+        "openh264dec",
+        "on the processor, where avdec_h264 is missing",
+        "apt-get install gstreamer1.0-plugins-bad",
+    ),
+    (
+        "nvh264dec",
+        "NVIDIA: pictures stay in the memory of the GPU",
+        "NVIDIA's driver with libnvcuvid, and gstreamer1.0-plugins-bad 1.22 or newer",
+    ),
+    (
+        "nvh264sldec",
+        "NVIDIA's stateless one, a name of its own up to GStreamer 1.22",
+        "as nvh264dec; from GStreamer 1.24 on that is the stateless one",
+    ),
+    (
+        "vah264dec",
+        "Intel and AMD; not used yet",
+        "a VA-API driver (intel-media-va-driver, mesa-va-drivers) and gstreamer1.0-plugins-bad",
+    ),
+];
+
 fn elements() -> Vec<Finding> {
-    const ELEMENTS: [(&str, &str); 5] = [
-        ("appsrc", "gstreamer1.0-plugins-base"),
-        ("qtdemux", "gstreamer1.0-plugins-good"),
-        ("h264parse", "gstreamer1.0-plugins-bad"),
-        ("x264enc", "gstreamer1.0-plugins-ugly"),
-        ("avdec_h264", "gstreamer1.0-libav"),
-    ];
     let Ok(listing) = Command::new("gst-inspect-1.0").output() else {
         return vec![missing(
             "GStreamer",
@@ -231,17 +271,23 @@ fn elements() -> Vec<Finding> {
             .lines()
             .any(|line| line.contains(&format!(" {element}:")))
     };
-    ELEMENTS
-        .iter()
-        .map(|(element, package)| {
-            let subject = format!("element {element}");
-            if has(element) {
-                ok(&subject, *package)
-            } else {
-                missing(&subject, *package, &format!("apt-get install {package}"))
-            }
-        })
-        .collect()
+    let needed = ELEMENTS.iter().map(|(element, package)| {
+        let subject = format!("element {element}");
+        if has(element) {
+            ok(&subject, *package)
+        } else {
+            missing(&subject, *package, &format!("apt-get install {package}"))
+        }
+    });
+    let decoders = DECODERS.iter().map(|(decoder, good_for, next_step)| {
+        let subject = format!("decoder {decoder}");
+        if has(decoder) {
+            ok(&subject, *good_for)
+        } else {
+            optional(&subject, *good_for, next_step)
+        }
+    });
+    needed.chain(decoders).collect()
 }
 
 pub(crate) fn config(layered: &Layered, out: &mut Output<'_>, example: bool) -> Result<()> {
