@@ -15,6 +15,8 @@ export interface Shown {
   drawnMediaSecs: number | null;
   frames: number;
   lags: number[];
+  /** The frame that left the screen last, with the reading that lay on it at its end. */
+  left: { rtpTime: number; drawnRtpTime: number | null; drawnMediaSecs: number | null } | null;
 }
 
 declare global {
@@ -40,7 +42,7 @@ export function Picture(): JSX.Element {
   const [layers, setLayers] = createSignal<Layers>({ mesh: true, corners: true, box: true });
   const [aspect, setAspect] = createSignal(String(16 / 9));
   const [isLoud, setLoud] = createSignal(false);
-  const shown: Shown = { rtpTime: 0, drawnRtpTime: null, drawnMediaSecs: null, frames: 0, lags: [] };
+  const shown: Shown = { rtpTime: 0, drawnRtpTime: null, drawnMediaSecs: null, frames: 0, lags: [], left: null };
   window.lsieShown = shown;
   let stopped = false;
 
@@ -63,6 +65,7 @@ export function Picture(): JSX.Element {
       shown.lags.push(((shown.rtpTime - shown.drawnRtpTime) | 0) / 90_000);
       if (shown.lags.length > KEPT_LAGS) shown.lags.shift();
     }
+    if (shown.frames > 0) shown.left = { rtpTime: shown.rtpTime, drawnRtpTime: shown.drawnRtpTime, drawnMediaSecs: shown.drawnMediaSecs };
     shown.frames += 1;
     if (meta.rtpTimestamp !== undefined) {
       shown.rtpTime = meta.rtpTimestamp;
