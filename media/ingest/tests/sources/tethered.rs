@@ -148,7 +148,8 @@ fn rtsp_server(port: u16) -> Option<(Sender, u16)> {
         "( {RAW} ! {} ! rtph264pay name=pay0 pt=96 {TONE} ! audioconvert ! audioresample ! opusenc ! rtpopuspay name=pay1 pt=97 )",
         encoder()
     );
-    let mut child = Command::new("python3")
+    // The packages of the distribution belong to its own Python, which another one may hide.
+    let mut child = Command::new("/usr/bin/python3")
         .args(["-c", RTSP_SERVER, &launch, &port.to_string()])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
