@@ -225,12 +225,10 @@ fn the_committed_messages_are_those_that_the_engine_sends() {
     ];
     let mut made = String::from("{\n");
     for (index, (name, message)) in messages.iter().enumerate() {
-        let hex: String = message
-            .encode()
-            .unwrap()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let mut hex = String::new();
+        for byte in message.encode().unwrap() {
+            let _ = write!(hex, "{byte:02x}");
+        }
         let end = if index + 1 < messages.len() { "," } else { "" };
         let _ = writeln!(made, "  {name:?}: {hex:?}{end}");
     }
@@ -242,7 +240,8 @@ fn the_committed_messages_are_those_that_the_engine_sends() {
 fn holds(file: &str, made: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     if std::env::var_os("LSIE_WRITE").is_some() {
-        std::fs::write(&path, made).unwrap();
+        let written = std::fs::write(&path, made);
+        assert!(written.is_ok(), "{file} cannot be written: {written:?}");
     }
     assert!(
         std::fs::read_to_string(&path).unwrap_or_default() == made,

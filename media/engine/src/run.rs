@@ -311,7 +311,7 @@ impl Engine {
         (counters.semantic_scores, counters.semantic_refused) = self.semantic.counts();
         self.viewers.tell(&mut counters);
         let source_state = self.session.as_ref().map_or("closed", LiveRun::state);
-        self.outbox.tick(EngineMessage::Heartbeat(EngineHeartbeat {
+        let beat = EngineHeartbeat {
             seq: self.beats,
             session_id: self.session.as_ref().map(|session| session.session_id),
             media_ns,
@@ -324,7 +324,8 @@ impl Engine {
                 report.map(Box::new)
             }),
             peers: self.viewers.gauges(),
-        }));
+        };
+        self.outbox.tick(EngineMessage::Heartbeat(Box::new(beat)));
         self.beats += 1;
     }
 }

@@ -64,6 +64,10 @@ pub(crate) struct Offer {
 
 /// One media section.
 #[derive(Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is whether a section has a line, and any mixture occurs"
+)]
 struct Section<'t> {
     kind: &'t str,
     is_rejected: bool,
@@ -149,9 +153,16 @@ fn is_candidate(text: &str) -> bool {
     component.parse::<u8>().is_ok()
         && protocol.eq_ignore_ascii_case("udp")
         && priority.parse::<u32>().is_ok()
-        && (address.parse::<std::net::IpAddr>().is_ok() || address.ends_with(".local"))
+        && (address.parse::<std::net::IpAddr>().is_ok() || is_local_name(address))
         && port.parse::<u16>().is_ok()
         && *typ == "typ"
+}
+
+/// Whether a browser hides an address behind this name (mDNS).
+fn is_local_name(address: &str) -> bool {
+    address
+        .rsplit_once('.')
+        .is_some_and(|(_, end)| end.eq_ignore_ascii_case("local"))
 }
 
 fn offer(sdp: &Sdp, has_sound: bool, codecs: Vec<VideoCodec>) -> Offer {

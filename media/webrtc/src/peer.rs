@@ -70,7 +70,7 @@ impl Peer {
                 .await;
             match step {
                 Step::Connection(Some(heard)) => machine.heard(heard, origin.elapsed()),
-                Step::Connection(None) => machine.end("closed"),
+                Step::Connection(None) | Step::Order(None) => machine.end("closed"),
                 Step::Asked => self.asked(),
                 Step::Order(Some(Order::Trickle(fragment))) => {
                     let (found, ignored) = candidates(&fragment, room);
@@ -82,9 +82,7 @@ impl Peer {
                         }
                     }
                 }
-                Step::Order(Some(Order::Close(why))) => machine.end(why),
-                Step::Order(None) => machine.end("closed"),
-                Step::Ended(Some(why)) => machine.end(why),
+                Step::Order(Some(Order::Close(why))) | Step::Ended(Some(why)) => machine.end(why),
                 Step::Ended(None) => {}
                 Step::Deadline => machine.tick(origin.elapsed()),
             }

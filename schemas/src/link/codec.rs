@@ -122,7 +122,7 @@ mod tests {
         };
         beat.calibration.ratio_sum = f64::NAN;
         let mut decoder = FrameDecoder::default();
-        decoder.push(&encode_frame(&EngineMessage::Heartbeat(beat)).unwrap());
+        decoder.push(&encode_frame(&EngineMessage::Heartbeat(Box::new(beat))).unwrap());
         assert!(matches!(
             decoder.next_message(),
             Ok(Some(EngineMessage::Heartbeat(_)))

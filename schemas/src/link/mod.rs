@@ -127,7 +127,7 @@ pub enum EngineMessage {
     /// First message: who is speaking and what it can do.
     Hello(EngineHello),
     /// Sign of life and counters each [`HEARTBEAT_MS`].
-    Heartbeat(EngineHeartbeat),
+    Heartbeat(Box<EngineHeartbeat>),
     /// The source is open and media time runs.
     SessionStarted(SessionStarted),
     /// The source could not be opened or failed for good.

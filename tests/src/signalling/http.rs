@@ -1,5 +1,6 @@
 //! One HTTP/1.1 request over one connection.
 
+use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -63,13 +64,10 @@ impl Request {
             self.method
         );
         for (name, value) in &self.headers {
-            text.push_str(&format!("{name}: {value}\r\n"));
+            let _ = write!(text, "{name}: {value}\r\n");
         }
-        text.push_str(&format!(
-            "content-length: {}\r\n\r\n{}",
-            self.body.len(),
-            self.body
-        ));
+        let length = self.body.len();
+        let _ = write!(text, "content-length: {length}\r\n\r\n{}", self.body);
         // A server that refuses early may close while the body is under way; its answer still lies there.
         let sent = stream.write_all(text.as_bytes());
         let mut bytes = Vec::new();

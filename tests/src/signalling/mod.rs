@@ -29,13 +29,16 @@ pub struct Check {
     pub fault: Option<String>,
 }
 
+/// What a check does: an error says what was found instead.
+type Rule = fn(&Suite) -> Result<(), String>;
+
 /// Runs every check against an endpoint such as `http://127.0.0.1:8000/whep/live`.
 pub fn run(endpoint: &str, protocol: Protocol) -> Vec<Check> {
     let suite = Suite {
         endpoint: endpoint.to_owned(),
         protocol,
     };
-    let checks: [(&'static str, fn(&Suite) -> Result<(), String>); 17] = [
+    let checks: [(&'static str, Rule); 17] = [
         ("OPTIONS names what may be posted", Suite::options),
         (
             "an offer is answered with 201, Location and ETag",

@@ -20,7 +20,8 @@ use crate::gst::file::{Branching, Found, branch, low_delay};
 use crate::gst::planes::Uploader;
 use crate::gst::reblock::Reblocker;
 use crate::gst::sound::{AudioSource, SinkSound};
-use crate::gst::video::{VideoParts, VideoSource};
+use crate::gst::video::{Intake, VideoParts, VideoSource};
+use crate::gst::viewer_picture::show_to_viewers;
 use crate::input::{Input, InputInfo};
 use crate::pull::host_time_ns;
 use crate::scheme::{Pace, SourceAddress};
@@ -163,17 +164,21 @@ pub(super) fn open_live(
         audio: found.audio.as_ref().map(|audio| audio.info),
         duration_ns: None,
     };
+    if let Some(video) = &found.video {
+        let forwards = Arc::new(AtomicBool::new(false));
+        show_to_viewers(&video.sink, &settings.tap, &forwards, start_pts_ns, &watch);
+    }
     let video = match found.video {
         Some(video) => Some(
             VideoSource::new(VideoParts {
                 sink: video.sink,
                 core: Arc::clone(core),
                 stamps: video.stamps,
-                uploader: Uploader::new(
+                intake: Intake::Slots(Uploader::new(
                     Arc::clone(&settings.device),
                     settings.pool_slots,
                     watch.clone(),
-                )?,
+                )?),
                 watch: watch.clone(),
                 pace: Pace::Live,
             })

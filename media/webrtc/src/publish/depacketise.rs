@@ -157,10 +157,11 @@ fn push_vp8(data: &mut Vec<u8>, payload: &[u8]) -> Option<()> {
             rest = rest.get(1..)?;
         }
     }
-    let begins = descriptor & 0x10 != 0 && descriptor & 0x07 == 0;
+    let partition = descriptor & 0x07;
+    let begins = descriptor & 0x10 != 0 && partition == 0;
     if rest.is_empty() || begins != data.is_empty() {
         // Further partitions begin too, behind something.
-        let is_further = !data.is_empty() && !rest.is_empty() && descriptor & 0x07 != 0;
+        let is_further = !data.is_empty() && !rest.is_empty() && partition != 0;
         if !is_further {
             return None;
         }

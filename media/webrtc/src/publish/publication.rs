@@ -65,6 +65,10 @@ pub struct Publication {
 }
 
 #[derive(Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "both ends come, go and want a key frame independently"
+)]
 struct State {
     waiting: VecDeque<Published>,
     publishers: u64,

@@ -209,6 +209,7 @@ async fn begin(
         parts: Arc::downgrade(&parts),
         counters: Arc::clone(counters),
     };
+    // The crate's future is 20 KiB: it waits on the heap.
     let pc = PeerConnectionBuilder::new()
         .with_configuration(RTCConfigurationBuilder::new().build())
         .with_media_engine(media)
@@ -217,9 +218,8 @@ async fn begin(
         .with_handler(Arc::new(handler))
         .with_data_channel_send_buffer_limit(CHANNEL_BYTES)
         .with_udp_addrs(vec![address])
-        .build()
-        .await
-        .map_err(failed)?;
+        .build();
+    let pc = Box::pin(pc).await.map_err(failed)?;
     Ok(Making {
         pc: Arc::new(pc),
         parts,

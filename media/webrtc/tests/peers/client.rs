@@ -101,6 +101,7 @@ async fn connection() -> (Client, mpsc::Sender<Seen>) {
         .with_include_loopback_candidate(true)
         .with_ice_connection_attempts(Some(Duration::from_millis(20)), Some(500))
         .build();
+    // The crate's future is 20 KiB: it waits on the heap.
     let pc = PeerConnectionBuilder::new()
         .with_configuration(RTCConfigurationBuilder::new().build())
         .with_media_engine(media)
@@ -108,9 +109,8 @@ async fn connection() -> (Client, mpsc::Sender<Seen>) {
         .with_setting_engine(settings)
         .with_handler(Arc::new(handler))
         .with_udp_addrs(vec!["127.0.0.1:0"])
-        .build()
-        .await
-        .unwrap();
+        .build();
+    let pc = Box::pin(pc).await.unwrap();
     let client = Client {
         pc: Arc::new(pc),
         seen,
@@ -198,10 +198,8 @@ impl Client {
                 }
             }
         };
-        match tokio::time::timeout(crate::CEILING, looking).await {
-            Ok(found) => found,
-            Err(_) => panic!("never saw {what}"),
-        }
+        let found = tokio::time::timeout(crate::CEILING, looking).await;
+        found.unwrap_or_else(|_| panic!("never saw {what}"))
     }
 
     /// Sends bytes on the data channel, which nobody reads.

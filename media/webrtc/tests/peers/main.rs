@@ -333,7 +333,7 @@ async fn thousands_of_candidates_are_cut_and_the_peer_connects_all_the_same() {
     let stage = Stage::new();
     let feeding = Feeding::of(&stage.broadcast, 0);
     let (mut client, offer) = Client::viewer().await;
-    let bogus: String = (0..900)
+    let bogus: Vec<String> = (0..900)
         .map(|n| {
             format!(
                 "a=candidate:{n} 1 udp 1 127.0.0.1 {} typ host\r\n",
@@ -341,6 +341,7 @@ async fn thousands_of_candidates_are_cut_and_the_peer_connects_all_the_same() {
             )
         })
         .collect();
+    let bogus = bogus.concat();
     let (id, answer) = stage.answer(&format!("{offer}{bogus}"));
     assert!(stage.counts().candidates_ignored > 800);
     client.accept(&answer).await;

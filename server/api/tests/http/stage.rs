@@ -72,7 +72,10 @@ fn engine_entry() {
         .name("pulse".into())
         .spawn(move || {
             loop {
-                say(&mut pulse, &EngineMessage::Heartbeat(beat.clone()));
+                say(
+                    &mut pulse,
+                    &EngineMessage::Heartbeat(Box::new(beat.clone())),
+                );
                 std::thread::sleep(Duration::from_millis(300));
             }
         })

@@ -28,7 +28,7 @@ impl Actor {
     async fn on_message(&mut self, message: EngineMessage) {
         match message {
             EngineMessage::Hello(hello) => self.on_hello(&hello),
-            EngineMessage::Heartbeat(beat) => self.on_heartbeat(beat).await,
+            EngineMessage::Heartbeat(beat) => self.on_heartbeat(*beat).await,
             EngineMessage::SessionStarted(started) => self.on_session_started(started).await,
             EngineMessage::SessionFailed {
                 session_id,

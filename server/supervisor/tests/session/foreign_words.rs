@@ -41,7 +41,7 @@ async fn a_frame_above_the_limit_ends_the_engine_and_not_the_server() {
 async fn a_frame_cut_short_by_death_is_dropped() {
     let world = World::open(Options::default()).await;
     let engine = world.engine().await;
-    let frame = encode_frame(&EngineMessage::Heartbeat(heartbeat(None, 0, 0))).unwrap();
+    let frame = encode_frame(&EngineMessage::Heartbeat(Box::new(heartbeat(None, 0, 0)))).unwrap();
     engine.say_bytes(frame[..frame.len() / 2].to_vec()).await;
     engine.die().await;
     world.engine().await;
@@ -182,7 +182,7 @@ async fn a_baseline_that_is_not_a_number_is_not_taken_over() {
     let (mut engine, id) = world.calibrated().await;
     let mut beat = heartbeat(Some(id), 2_000_000_000, 46);
     beat.calibration.ratio_sum = f64::NAN;
-    engine.say(EngineMessage::Heartbeat(beat)).await;
+    engine.say(EngineMessage::Heartbeat(Box::new(beat))).await;
     world.stimulus(&mut engine, id, 40.0).await;
     engine.die().await;
     let mut engine = world.engine().await;

@@ -388,7 +388,8 @@ impl Engine {
     fn keep_alive(&mut self) {
         let say = self.say.clone();
         self.pulse = Some(tokio::spawn(async move {
-            let beat = encode_frame(&EngineMessage::Heartbeat(heartbeat(None, 0, 0))).unwrap();
+            let beat =
+                encode_frame(&EngineMessage::Heartbeat(Box::new(heartbeat(None, 0, 0)))).unwrap();
             while say.send(beat.clone()).await.is_ok() {
                 tokio::time::sleep(Duration::from_millis(300)).await;
             }
@@ -434,12 +435,8 @@ impl Engine {
     }
 
     pub(crate) async fn beat(&self, session: Uuid, media_ns: i64, accepted: u32) {
-        self.say(EngineMessage::Heartbeat(heartbeat(
-            Some(session),
-            media_ns,
-            accepted,
-        )))
-        .await;
+        let beat = heartbeat(Some(session), media_ns, accepted);
+        self.say(EngineMessage::Heartbeat(Box::new(beat))).await;
     }
 
     pub(crate) async fn stamp(&self, session_id: Uuid, stimulus_id: Uuid, stimulus_time_s: f64) {
