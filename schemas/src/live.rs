@@ -287,7 +287,8 @@ mod tests {
     fn rtp_time_runs_at_90_khz_and_wraps() {
         assert_eq!(rtp_time_of(0), 0);
         assert_eq!(rtp_time_of(33_333_333), 2_999);
-        assert_eq!(rtp_time_of(47_721_858_844_445), 4);
+        assert_eq!(rtp_time_of(47_721_858_844_444), u32::MAX);
+        assert_eq!(rtp_time_of(47_721_858_844_445), 0);
         assert_eq!(rtp_time_of(-100_000), u32::MAX - 8);
     }
 

@@ -151,6 +151,9 @@ export interface CalibrationState {
   ratio_sum: number;
 }
 
+/** What maps a foreign clock onto ours, best first (device 6.2). */
+export type ClockRung = "good" | "holdover" | "one_way" | "none";
+
 /** Co-modulation read-out; a null index always carries a reason (math 9.3). */
 export interface CoModulation {
   /** Session. */
@@ -197,6 +200,22 @@ export interface Decision {
   random_seed: number;
   /** Evidence by arm. */
   arm_evidence: Array<ArmDecision>;
+}
+
+/** What a compute device did since it was opened. Counts only grow. */
+export interface DeviceWork {
+  /** Which one: `cpu`, `wgpu:0`, `cuda:0`; empty before it is open. */
+  device: Text_16;
+  /** Copies of host memory into the device's. */
+  uploads: number;
+  /** Bytes they moved. */
+  upload_bytes: number;
+  /** Copies of the device's memory to the host. */
+  downloads: number;
+  /** Bytes they moved. */
+  download_bytes: number;
+  /** Launches by kernel; at most 64 kernels. */
+  launches: Record<string, number>;
 }
 
 /** An encounter as `/api/v1` shows it. */
@@ -326,6 +345,10 @@ export interface EngineCounters {
   frames_missing: number;
   /** Times the picture of a source changed its size or its format. */
   picture_changes: number;
+  /** Copies of whole pictures by the processor between decoder and analysis: one for each frame that was taken, one more where it was converted; none where the decoder writes the memory of the GPU that analyses. */
+  ingest_host_copies: number;
+  /** Copies of whole pictures by a device between decoder and analysis: one for each frame that was taken into slots of a GPU; none where the decoder writes its memory. */
+  ingest_device_copies: number;
   /** Sessions that ended because their source could not be opened or failed for good. */
   sources_failed: number;
   /** Times a live source failed and was opened again, or could not be. */
@@ -374,6 +397,8 @@ export interface EngineCounters {
   publisher_packets_lost: number;
   /** Key frames that publishers were asked for. */
   publisher_key_requests: number;
+  /** What the compute device did since the engine opened it, whatever session it was for. */
+  device: DeviceWork;
 }
 
 /** v2: the media process. */
@@ -554,6 +579,8 @@ export interface LiveReadback {
   stimulus_time_utc: UtcInstant | null;
   /** Newest encounters. */
   encounters: Array<EncounterV2>;
+  /** Newest segments, each with the source's clock over it. */
+  segments: Array<SegmentV2>;
   /** Stretches without data. */
   data_gaps: Array<DataGap>;
 }
@@ -653,6 +680,42 @@ export interface RoleSnapshot {
   freshness_s: number | null;
   /** Whether too old. */
   is_stale: boolean | null;
+}
+
+/** How a source's clock stood against the host's over a window. Absent where the source has no clock of its own. */
+export interface SegmentClock {
+  /** The worst rung of the window. */
+  state: ClockRung;
+  /** The host's wall clock minus the source's, seconds, at the end of the window; `None` when it was not asked for 300 s. */
+  offset_s: number | null;
+  /** Its rate against the host's at the end of the window, millionths; positive runs fast. */
+  drift_ppm: number | null;
+  /** Greatest error bound that was stated in the window, milliseconds; `None` when none was. */
+  uncertainty_ms: number | null;
+}
+
+export type SegmentId = string;
+
+/** v2: a closed 30 s window. */
+export interface SegmentV2 {
+  /** Identity by hash. */
+  segment_id: SegmentId;
+  /** Which rule cut it: `grid` or `stimulus`. */
+  kind: string;
+  /** First instant. */
+  window_start_utc: UtcInstant;
+  /** Last instant. */
+  window_end_utc: UtcInstant;
+  /** Frames analysed in it. */
+  n_frames: number;
+  /** AU12 values in it. */
+  n_observations: number;
+  /** Seconds of speech; null without sound or without a voice model. */
+  speech_s: number | null;
+  /** How the source's clock stood over the window: offset, drift and error bound; null where the source has no clock of its own. */
+  clock: SegmentClock | null;
+  /** Stretches without data. */
+  data_gaps: Array<DataGap>;
 }
 
 /** Delivery judgement of an encounter. */

@@ -52,7 +52,8 @@ impl Runtime {
         };
         let is_built_in = ort::ep::CUDA::is_available().unwrap_or(false);
         if !is_built_in {
-            let library = self.library().display();
+            let library = self.library().file_name().unwrap_or_default();
+            let library = library.to_string_lossy();
             return Err(absent(format!("{library} was built without it")));
         }
         Session::builder(self.environment())

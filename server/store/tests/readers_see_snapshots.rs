@@ -220,6 +220,14 @@ fn broken_attribution_takes_the_whole_encounter_back() {
     assert!(store.verify().wait().unwrap().is_sound());
 }
 
+/// How a phone's clock stood whose responder does not answer.
+const CLOCK: SegmentClock = SegmentClock {
+    state: ClockRung::OneWay,
+    offset_s: None,
+    drift_ppm: Some(-80.25),
+    uncertainty_ms: Some(30.0),
+};
+
 #[test]
 fn segments_are_inserted_once_and_read_back_whole() {
     let (_folder, store, session_id) = with_session();
@@ -237,13 +245,7 @@ fn segments_are_inserted_once_and_read_back_whole() {
         to_s: 1_775_037_602.0,
         reason: Text::cut("audio_missing"),
     }];
-    let clock = SegmentClock {
-        state: ClockRung::OneWay,
-        offset_s: None,
-        drift_ppm: Some(-80.25),
-        uncertainty_ms: Some(30.0),
-    };
-    grid.clock = Some(clock);
+    grid.clock = Some(CLOCK);
     let metrics = MetricsRecord {
         au12_intensity: Some(0.25),
         acoustic: None,
@@ -295,7 +297,7 @@ fn segments_are_inserted_once_and_read_back_whole() {
         (WindowKind::Grid, Some(-200.0), Some(3.5))
     );
     assert_eq!(rows[0].gaps, grid.gaps);
-    assert_eq!((rows[0].clock, grid.clock), (grid.clock, Some(clock)));
+    assert_eq!((rows[0].clock, grid.clock), (grid.clock, Some(CLOCK)));
     assert_eq!(series.len(), 1);
     assert_eq!(
         (series[0].au12_intensity, series[0].acoustic),

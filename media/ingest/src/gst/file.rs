@@ -68,6 +68,21 @@ pub(super) struct Branching {
     pub(super) watch: Watch,
 }
 
+impl Branching {
+    /// What a file is branched into: nothing is dropped, the reader waits.
+    fn of_file(pace: Pace, settings: &OpenSettings, watch: &Watch) -> Self {
+        Self {
+            wants_video: settings.wants_video,
+            wants_audio: settings.wants_audio,
+            sync: pace == Pace::Paced,
+            pictures: Keeping::Blocking(PICTURES_WAITING),
+            sounds: Keeping::Blocking(SOUNDS_WAITING),
+            silence: None,
+            watch: watch.clone(),
+        }
+    }
+}
+
 /// Opens a file and waits until its first picture and sound are decoded.
 pub(crate) fn open_file(
     path: &Path,
@@ -80,15 +95,7 @@ pub(crate) fn open_file(
     let watch = Watch::default();
     let core = PipelineCore::watched("file", watch.clone())?;
     let found = Arc::new(Mutex::new(Found::default()));
-    let branching = Branching {
-        wants_video: settings.wants_video,
-        wants_audio: settings.wants_audio,
-        sync: pace == Pace::Paced,
-        pictures: Keeping::Blocking(PICTURES_WAITING),
-        sounds: Keeping::Blocking(SOUNDS_WAITING),
-        silence: None,
-        watch: watch.clone(),
-    };
+    let branching = Branching::of_file(pace, settings, &watch);
     build(&core, path, &found, branching)?;
     let in_file = |error| not_media(path, error);
     core.set(gst::State::Paused).map_err(in_file)?;

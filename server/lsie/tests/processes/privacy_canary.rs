@@ -29,7 +29,7 @@ use crate::server::{
 };
 
 const SECONDS: u32 = 8;
-const EVENTS: &str = "/api/v1/operator/state/events";
+const EVENTS: [&str; 2] = ["/api/v1/operator/state/events", "/api/v2/state/events"];
 /// What both processes say at most.
 const TRACE: [&str; 2] = ["--set", "log.filter=trace"];
 
@@ -70,7 +70,7 @@ fn canary_file(place: &Place) -> PathBuf {
 /// is sent.
 struct Watched {
     server: Server,
-    events: Tap,
+    events: [Tap; 2],
 }
 
 impl Watched {
@@ -81,7 +81,7 @@ impl Watched {
         program.env("TMPDIR", &temporary);
         let server = Server::start_as(program, place, &["--port", "0"], &TRACE);
         server.engine_pid();
-        let events = Tap::open(&server);
+        let events = EVENTS.map(|path| Tap::open(&server, path));
         Self { server, events }
     }
 
@@ -98,7 +98,7 @@ impl Watched {
 
     /// Answers of every route that can be read, with their heads.
     fn answers(&self, session: &str) -> Vec<(String, Vec<u8>)> {
-        let readable = |path: &str| path != EVENTS;
+        let readable = |path: &str| !EVENTS.contains(&path);
         let operations = OPERATIONS
             .iter()
             .filter(|operation| operation.method == "get");
@@ -143,8 +143,8 @@ struct Tap {
 }
 
 impl Tap {
-    fn open(server: &Server) -> Self {
-        let stream = request(server, EVENTS);
+    fn open(server: &Server, path: &str) -> Self {
+        let stream = request(server, path);
         stream
             .set_read_timeout(Some(Duration::from_millis(100)))
             .unwrap();
@@ -256,7 +256,7 @@ fn store_logs_answers_events_and_the_servers_memory_hold_no_pixel_and_no_sample(
     assert!(fs::metadata(&wal).unwrap().len() > 0);
     assert_eq!(found_in_files(&place, &search, Some(&media)), [""; 0]);
     let Watched { server, events } = watched;
-    let events = events.stop();
+    let events = events.map(Tap::stop).concat();
     let heard = String::from_utf8_lossy(&events);
     assert!(
         heard.contains(&session) && heard.contains("event: encounters"),
@@ -324,7 +324,7 @@ fn a_pattern_that_is_logged_stored_and_told_is_found_in_each_of_them() {
         }
     }
     let Watched { server, events } = watched;
-    drop(events.stop());
+    drop(events.map(Tap::stop));
     server.stop();
 }
 
