@@ -104,14 +104,20 @@ fn fold(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// Parts between which a line may end: words of a sentence, else parts of a code or path.
+/// Longest word of a sentence that stays whole on a narrow screen, characters.
+const WHOLE_WORD: usize = 20;
+
+/// Parts between which a line may end: words of a sentence, parts of its longest ones, else parts of a code or path.
 fn pieces(text: &str) -> impl Iterator<Item = &str> {
-    let ends: &[char] = if text.contains(' ') {
-        &[' ']
-    } else {
-        &['_', '/', ',']
-    };
-    text.split_inclusive(ends)
+    let is_sentence = text.contains(' ');
+    text.split_inclusive(' ').flat_map(move |word| {
+        let ends: &[char] = match (is_sentence, piece_width(word) > WHOLE_WORD) {
+            (false, _) => &['_', '/', ','],
+            (true, false) => &[],
+            (true, true) => &['_', '/', ',', '-'],
+        };
+        word.split_inclusive(ends)
+    })
 }
 
 fn piece_width(piece: &str) -> usize {
@@ -238,6 +244,17 @@ mod tests {
         );
         assert_eq!(fold("", 10), [""]);
         assert_eq!(fold("much_too_long", 3), ["much_", "too_", "long"]);
+    }
+
+    #[test]
+    fn a_long_word_of_a_sentence_gives_way_at_its_hyphens() {
+        let parts: Vec<&str> = pieces("install gstreamer1.0-plugins-bad now").collect();
+        assert_eq!(
+            parts,
+            ["install ", "gstreamer1.0-", "plugins-", "bad ", "now"]
+        );
+        let id = "8520469e-fa36-4256-ad75-afb722d5c4a7";
+        assert_eq!(pieces(id).collect::<Vec<_>>(), [id]);
     }
 
     #[test]
