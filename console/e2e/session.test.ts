@@ -113,6 +113,7 @@ it("can be led by the keyboard alone", async () => {
   await page.getByRole("dialog").waitFor({ state: "detached" });
   expect(await name(), "the focus returns to where it was").toBe("Start session");
   await page.keyboard.press("Enter");
+  await page.getByRole("dialog").getByRole("button", { name: "Start", exact: true, disabled: false }).waitFor();
   await reach("Start");
   await page.keyboard.press("Enter");
   await page.locator('[data-testid="stimulus"]:enabled').waitFor({ timeout: MEDIA_CEILING });

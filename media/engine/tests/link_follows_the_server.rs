@@ -47,7 +47,12 @@ fn hello_names_models_and_sources_and_the_heartbeat_grows() {
         .keys()
         .map(lsie_schemas::link::Text::as_str)
         .collect();
-    assert_eq!(schemes, ["android", "demo", "file", "test"]);
+    assert_eq!(
+        schemes,
+        [
+            "android", "demo", "file", "mic", "rtsp", "srt", "test", "webcam", "whip"
+        ]
+    );
     let mesh = hello
         .models
         .iter()

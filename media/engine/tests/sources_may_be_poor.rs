@@ -36,7 +36,7 @@ fn a_source_that_cannot_be_opened_says_why_and_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     let garbage = folder.path().join("garbage.mp4");
     std::fs::write(&garbage, [0xa5; 4096]).unwrap();
-    let (code, detail) = failure("rtsp://somewhere/");
+    let (code, detail) = failure("ndi://somewhere/");
     assert_eq!(code, "source_scheme_unknown");
     assert!(detail.contains("use one of"), "{detail}");
     let (code, detail) = failure("file:///nowhere/talk.mp4");
