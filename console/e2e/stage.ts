@@ -172,7 +172,7 @@ export async function shots(page: Page, name: string): Promise<void> {
     for (const width of [720, 1024, 1440]) {
       await page.setViewportSize({ width, height: 900 });
       await page.waitForTimeout(150);
-      const right = await page.evaluate(() => Math.max(...[...document.querySelectorAll("main, main *, .action-bar, .status-line")].map((part) => part.getBoundingClientRect().right)));
+      const right = await page.evaluate(() => Math.max(...[...document.querySelectorAll("main > *, .action-bar, .status-line")].map((part) => part.getBoundingClientRect().right)));
       if (right > width + 1) throw new Error(`${name} is ${right} px wide on a screen of ${width}`);
       await shot(page, `${name}-${width}-${colorScheme}`);
     }
