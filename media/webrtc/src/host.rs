@@ -242,9 +242,13 @@ impl Shared {
     }
 
     fn order(&self, peer_id: Uuid, order: Order) {
-        if let Some(entry) = self.peers().get(&peer_id)
-            && entry.orders.try_send(order).is_err()
-        {
+        let peers = self.peers();
+        let Some(entry) = peers.get(&peer_id) else {
+            return;
+        };
+        // The last place is kept for the order to leave, which must not be lost behind candidates.
+        let is_full = matches!(order, Order::Trickle(_)) && entry.orders.capacity() <= 1;
+        if is_full || entry.orders.try_send(order).is_err() {
             tracing::debug!(%peer_id, "a peer has more orders than it can take");
         }
     }
