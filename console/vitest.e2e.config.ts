@@ -8,7 +8,5 @@ export default defineConfig({
     fileParallelism: false,
     testTimeout: 90_000,
     hookTimeout: 120_000,
-    // A second try, which is told: a browser, a server and an encoder share the machine with whatever else it does.
-    retry: 1,
   },
 });
