@@ -10,12 +10,13 @@ use crossbeam::channel::{Receiver, RecvTimeoutError};
 use lsie_analysis::face::PictureHint;
 use lsie_device::{CpuDevice, Device};
 use lsie_infer::{ModelState, ModelStore};
-use lsie_ingest::{PhoneSettings, SourceHealth, known_schemes};
+use lsie_ingest::{PhoneSettings, SourceHealth, SourcePhone, known_schemes};
 use lsie_schemas::config::DeviceConfig;
 use lsie_schemas::device::DeviceChoice;
 use lsie_schemas::link::{
     EngineCounters, EngineHeartbeat, EngineHello, EngineMessage, HEARTBEAT_MS, LINK_PROTOCOL,
-    ServerHello, ServerMessage, SourceClockReport, SourceReport, StartSession, Text, WATCHDOG_MS,
+    PhoneReport, ServerHello, ServerMessage, SourceClockReport, SourceReport, StartSession, Text,
+    WATCHDOG_MS,
 };
 use lsie_schemas::observation::CalibrationState;
 use uuid::Uuid;
@@ -351,6 +352,7 @@ fn report_of(health: Option<&SourceHealth>, hint: Option<PictureHint>) -> Option
             detail: Text::cut("playing"),
             hint: Text::cut(""),
             clock: None,
+            phone: None,
         },
         said_by,
     );
@@ -378,6 +380,24 @@ fn said_by(health: &SourceHealth) -> SourceReport {
             uncertainty_ms: clock.uncertainty_ms,
             round_trip_ms: clock.round_trip_ms,
         }),
+        phone: health.phone.as_ref().map(phone_of),
+    }
+}
+
+fn phone_of(phone: &SourcePhone) -> PhoneReport {
+    PhoneReport {
+        serial: Text::cut(&phone.serial),
+        model: Text::cut(&phone.model),
+        server_version: Text::cut(&phone.server_version),
+        resolution: phone.resolution,
+        fps: phone.fps,
+        bit_rate_bps: phone.bit_rate_bps,
+        pictures_late: phone.pictures_late,
+        pictures_dropped: phone.pictures_dropped,
+        pictures_corrupt: phone.pictures_corrupt,
+        sound_dropped: phone.sound_dropped,
+        sound_silent_frames: phone.sound_silent_frames,
+        sessions: phone.sessions,
     }
 }
 

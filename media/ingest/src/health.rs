@@ -48,6 +48,35 @@ pub struct SourceClock {
     pub round_trip_ms: Option<f64>,
 }
 
+/// A phone and what its streams carry. Counters begin when the source is opened.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SourcePhone {
+    /// Its serial.
+    pub serial: String,
+    /// Its model; empty before it was told.
+    pub model: String,
+    /// Version of the server that runs on it.
+    pub server_version: String,
+    /// Width and height of its pictures in pixels.
+    pub resolution: Option<(u32, u32)>,
+    /// Pictures per second that arrive.
+    pub fps: Option<f64>,
+    /// Bits of pictures per second that arrive.
+    pub bit_rate_bps: Option<u32>,
+    /// Pictures that arrived too late to be live.
+    pub pictures_late: u64,
+    /// Pictures lost up to the next key because nobody took them in time.
+    pub pictures_dropped: u64,
+    /// Pictures that were no pictures, and those behind them up to the next key.
+    pub pictures_corrupt: u64,
+    /// Blocks of sound lost because nobody took them in time.
+    pub sound_dropped: u64,
+    /// Sample frames that never arrived and stand as silence.
+    pub sound_silent_frames: u64,
+    /// Sessions that were begun on it.
+    pub sessions: u64,
+}
+
 /// A source that lives outside this process and says how it is.
 pub(crate) trait RemoteSource: Send + Sync {
     /// How it is now.
@@ -67,4 +96,6 @@ pub struct SourceHealth {
     pub is_connected: bool,
     /// Its clock, where it has one of its own.
     pub clock: Option<SourceClock>,
+    /// The phone, where it is one and has been seen.
+    pub phone: Option<SourcePhone>,
 }

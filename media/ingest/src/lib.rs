@@ -66,7 +66,7 @@ pub use gst::clip::{CLIP_FPS, EncodedClip, MAX_CLIP_SECS, encode_clip};
 pub use gst::decoder::{AccessUnitDecoder, DecoderSettings, Pushed};
 pub use gst::sound::AudioSource;
 pub use gst::video::VideoSource;
-pub use health::{SourceClock, SourceHealth, SourceState};
+pub use health::{SourceClock, SourceHealth, SourcePhone, SourceState};
 pub use input::{Input, InputHandle, InputInfo, PictureInfo, SoundInfo, open, open_address};
 pub use pull::{AccessUnit, PCM_RATE_HZ, PcmBlock, Pull, host_time_ns};
 pub use scheme::{

@@ -412,6 +412,38 @@ pub struct SourceReport {
     pub hint: Text<256>,
     /// Its clock, where it has one of its own.
     pub clock: Option<SourceClockReport>,
+    /// The phone, where it is one and has been seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phone: Option<PhoneReport>,
+}
+
+/// A phone and what its streams carry. Counters begin when the source is opened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PhoneReport {
+    /// Its serial.
+    pub serial: Text<128>,
+    /// Its model; empty before it was told.
+    pub model: Text<64>,
+    /// Version of the server that runs on it.
+    pub server_version: Text<16>,
+    /// Width and height of its pictures in pixels; `None` before they were told.
+    pub resolution: Option<(u32, u32)>,
+    /// Pictures per second that arrive.
+    pub fps: Option<f64>,
+    /// Bits of pictures per second that arrive.
+    pub bit_rate_bps: Option<u32>,
+    /// Pictures that arrived too late to be live.
+    pub pictures_late: u64,
+    /// Pictures lost up to the next key because nobody took them in time.
+    pub pictures_dropped: u64,
+    /// Pictures that were no pictures, and those behind them up to the next key.
+    pub pictures_corrupt: u64,
+    /// Blocks of sound lost because nobody took them in time.
+    pub sound_dropped: u64,
+    /// Sample frames that never arrived and stand as silence.
+    pub sound_silent_frames: u64,
+    /// Sessions that were begun on it.
+    pub sessions: u64,
 }
 
 /// How a source's clock stands against the host's.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use lsie_schemas::link::DeviceWork;
+use lsie_schemas::link::{DeviceWork, SourceReport};
 use lsie_supervisor::Supervisor;
 
 use crate::problem::Refusal;
@@ -66,22 +66,45 @@ pub(crate) async fn prometheus(State(supervisor): State<Supervisor>) -> Result<R
             "lsie_observation_latency_ms{{quantile=\"0.95\"}} {p95}"
         );
     }
-    if let Some(clock) = status.engine.source.and_then(|source| source.clock) {
-        let gauges = [
-            ("offset_seconds", clock.offset_s),
-            ("drift_ppm", clock.drift_ppm),
-            ("uncertainty_ms", clock.uncertainty_ms),
-            ("round_trip_ms", clock.round_trip_ms),
-        ];
-        for (name, value) in gauges {
-            let Some(value) = value else { continue };
-            let _ = writeln!(
-                text,
-                "# TYPE lsie_source_clock_{name} gauge\nlsie_source_clock_{name} {value}"
-            );
-        }
+    if let Some(source) = &status.engine.source {
+        write_source(&mut text, source);
     }
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
+}
+
+/// The source's clock, and what a phone's streams carried and lost.
+fn write_source(text: &mut String, source: &SourceReport) {
+    let mut gauge = |name: &str, value: Option<f64>| {
+        if let Some(value) = value {
+            let _ = writeln!(
+                text,
+                "# TYPE lsie_source_{name} gauge\nlsie_source_{name} {value}"
+            );
+        }
+    };
+    if let Some(clock) = &source.clock {
+        gauge("clock_offset_seconds", clock.offset_s);
+        gauge("clock_drift_ppm", clock.drift_ppm);
+        gauge("clock_uncertainty_ms", clock.uncertainty_ms);
+        gauge("clock_round_trip_ms", clock.round_trip_ms);
+    }
+    let Some(phone) = &source.phone else { return };
+    gauge("pictures_per_second", phone.fps);
+    gauge("bit_rate_bps", phone.bit_rate_bps.map(f64::from));
+    let counters = [
+        ("pictures_late", phone.pictures_late),
+        ("pictures_dropped", phone.pictures_dropped),
+        ("pictures_corrupt", phone.pictures_corrupt),
+        ("sound_dropped", phone.sound_dropped),
+        ("sound_silent_frames", phone.sound_silent_frames),
+        ("sessions", phone.sessions),
+    ];
+    for (name, count) in counters {
+        let _ = writeln!(
+            text,
+            "# TYPE lsie_phone_{name}_total counter\nlsie_phone_{name}_total {count}"
+        );
+    }
 }
 
 /// What the compute device did: launches by kernel, and what crossed between host and device.

@@ -10,7 +10,7 @@ use lsie_handset::adb::DeviceState;
 use lsie_handset::clock::ClockState;
 use lsie_handset::session::{EndCause, SessionState, VideoState};
 use lsie_handset::{Handset, MAX_LIVE_AGE_NS, UnitFlags};
-use lsie_tests::phone::{LinkModel, Phone, PhoneSettings, VideoFault, adb_server};
+use lsie_tests::phone::{Film, LinkModel, Phone, PhoneSettings, VideoFault, adb_server};
 
 use crate::stage::{Bench, CEILING, SOON, config, eventually, is_key};
 
@@ -213,6 +213,53 @@ fn over_a_slow_cable_what_is_old_is_flagged_and_the_session_stays() -> Result<()
     }
     let status = bench.handset()?.status();
     ensure!(status.sessions == 1 && status.state == SessionState::Streaming);
+    Ok(())
+}
+
+/// The clip of the simulator, each picture filled up to `bytes` with an empty unit.
+fn heavy_film(bytes: usize) -> Result<Film> {
+    let mut film = Film::built_in(320, 180)?;
+    for unit in film.units.iter_mut().filter(|unit| !unit.is_config) {
+        let filler = bytes.saturating_sub(unit.bytes.len() + 6);
+        unit.bytes.extend([0, 0, 0, 1, 12]);
+        unit.bytes.extend(std::iter::repeat_n(0xff, filler));
+        unit.bytes.push(0x80);
+    }
+    Ok(film)
+}
+
+#[test]
+fn a_cable_that_is_too_slow_for_the_pictures_gets_a_lower_bit_rate_proposed() -> Result<()> {
+    // 12 Mbit/s of pictures over 6 Mbit/s of cable, which the sound shares.
+    let film = Arc::new(heavy_film(50_000)?);
+    let with_film = |settings: &mut PhoneSettings| settings.film = Some(film);
+    let Some(mut bench) = Bench::new("overfull", "4.1", with_film)? else {
+        return Ok(());
+    };
+    bench.wait_state(SessionState::Streaming)?;
+    bench.unit("with a clock", |unit| {
+        let time = unit.host_time;
+        time.is_some_and(|time| time.state == ClockState::Good)
+    })?;
+    ensure!(bench.handset()?.status().proposed_bit_rate_bps.is_none());
+    bench.phone.slow(LinkModel {
+        rate_bps: 6_000_000,
+        jitter_ms: 0,
+    });
+    let proposed = || {
+        while bench.streams.video.pop(Duration::ZERO).is_some() {}
+        while bench.streams.audio.pop(Duration::ZERO).is_some() {}
+        let handset = bench.handset().ok()?;
+        handset.status().proposed_bit_rate_bps
+    };
+    eventually("a proposal", || proposed().is_some())?;
+    let proposed_bps = proposed().unwrap_or_default();
+    ensure!(
+        (500_000..=5_000_000).contains(&proposed_bps),
+        "{proposed_bps}"
+    );
+    let status = bench.handset()?.status();
+    ensure!(status.sessions == 1 && status.video.late > 0, "{status:?}");
     Ok(())
 }
 

@@ -21,7 +21,7 @@ use crate::scrcpy::{
     server_options,
 };
 use crate::session::{
-    AudioState, Input, Machine, MachineSettings, SessionState, Transition, VideoState,
+    AudioState, CableMeter, Input, Machine, MachineSettings, SessionState, Transition, VideoState,
     WatchdogSettings,
 };
 
@@ -131,6 +131,12 @@ pub struct HandsetStatus {
     pub audio_codec: Option<Codec>,
     /// Size of the pictures.
     pub size: Option<VideoSize>,
+    /// Pictures per second that arrive.
+    pub fps: Option<f64>,
+    /// Bits of pictures per second that arrive.
+    pub bit_rate_bps: Option<u32>,
+    /// Bit rate to ask for instead, while most pictures arrive late.
+    pub proposed_bit_rate_bps: Option<u32>,
     /// Least round trip of the last minute, nanoseconds.
     pub rtt_ns: Option<i64>,
     /// Error bound of mapped times now, nanoseconds.
@@ -185,12 +191,17 @@ impl Handset {
             video: VideoQueue::default(),
             audio: BoundedQueue::new(AUDIO_BLOCKS),
         };
+        let video = config.capture.video.as_ref();
+        let asked_bps = video.map_or(0, |video| video.bit_rate_bps);
         let outlets = Outlets {
             epoch: config.epoch,
             events: streams.events.clone(),
             video: streams.video.clone(),
             audio: streams.audio.clone(),
-            facts: Arc::new(Mutex::new(Facts::default())),
+            facts: Arc::new(Mutex::new(Facts {
+                cable: CableMeter::new(asked_bps),
+                ..Facts::default()
+            })),
         };
         let live = Arc::new(Mutex::new(Live {
             state: SessionState::Stopped,
@@ -286,6 +297,9 @@ impl Handset {
             video_codec: facts.video_codec,
             audio_codec: facts.audio_codec,
             size: facts.size,
+            fps: facts.cable.fps(),
+            bit_rate_bps: facts.cable.bit_rate_bps(),
+            proposed_bit_rate_bps: facts.cable.proposal_bps(now_ns),
             rtt_ns: ladder.as_ref().and_then(ClockLadder::least_rtt_ns),
             uncertainty_ns: map.map(|map| map.uncertainty_ns),
             rate_ppm: ladder

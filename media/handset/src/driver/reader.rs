@@ -197,6 +197,9 @@ impl<'a> Sorter<'a> {
             .with(UnitFlags::DISCONTINUOUS, is_torn)
             .with(UnitFlags::LATE, is_late)
             .with(UnitFlags::UNSYNCHRONISED, is_unknown);
+        let mut facts = self.attempt.outlets.facts();
+        facts.cable.push(packet.payload.len(), is_late, now_ns);
+        drop(facts);
         let mut data = std::mem::take(&mut self.config);
         data.extend_from_slice(&packet.payload);
         let lost = self.attempt.outlets.video.push(AccessUnit {

@@ -12,7 +12,7 @@ use crate::adb::{AdbClient, DeviceStream};
 use crate::clock::{ClockLadder, CompatibilityOffset};
 use crate::media::{AudioBlock, StreamCounters};
 use crate::scrcpy::{Codec, Scid, VideoSize};
-use crate::session::{EndCause, Input, Pulse};
+use crate::session::{CableMeter, EndCause, Input, Pulse};
 
 /// Lines of the server's log that are kept.
 const LOG_LINES: usize = 50;
@@ -46,6 +46,7 @@ pub(super) struct Facts {
     pub(super) video_codec: Option<Codec>,
     pub(super) audio_codec: Option<Codec>,
     pub(super) size: Option<VideoSize>,
+    pub(super) cable: CableMeter,
     pub(super) video: StreamCounters,
     pub(super) audio: StreamCounters,
     pub(super) audio_gaps: u64,

@@ -130,6 +130,7 @@ impl Supervisor {
         let mut facts = self.outlets.facts();
         facts.serial = Some(serial.clone());
         facts.sessions += 1;
+        facts.cable.restart();
         drop(facts);
         let attempt = Arc::new(Attempt::new(
             self.attempts,

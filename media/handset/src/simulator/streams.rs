@@ -12,6 +12,8 @@ use super::scrcpy::Server;
 use super::transport::{Pipe, spawn};
 use crate::scrcpy::StreamKind;
 
+/// Pictures that an encoder holds while nobody takes them; what the camera gives then is lost before it is encoded.
+const ENCODER_HOLDS: i64 = 8;
 const BLOCK_NS: i64 = 21_333_333;
 const BLOCK_BYTES: u32 = 4096;
 
@@ -108,6 +110,8 @@ impl Server {
                 continue;
             }
             due_ns += film.frame_ns;
+            let behind = (self.phone.host_ns() - due_ns) / film.frame_ns;
+            due_ns += (behind - ENCODER_HOLDS).max(0) * film.frame_ns;
             self.wait_until(due_ns);
             let pts_us = self.stamp(due_ns);
             self.unit(pipe, pts_us, unit, fault.take())?;

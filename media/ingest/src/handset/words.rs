@@ -4,7 +4,7 @@ use lsie_handset::HandsetStatus;
 use lsie_handset::clock::ClockState;
 use lsie_handset::session::{AudioState, EndCause, SessionState, VideoState};
 
-use crate::health::{SourceClock, SourceHealth, SourceState};
+use crate::health::{SourceClock, SourceHealth, SourcePhone, SourceState};
 
 /// Error bound above which alignment is called degraded, nanoseconds (device 6.3).
 const DEGRADED_NS: f64 = 20e6;
@@ -16,29 +16,52 @@ pub(super) fn health_of(status: &HandsetStatus) -> SourceHealth {
         SessionState::Waiting(why) => (
             SourceState::Recovering,
             why.word().to_owned(),
-            why.remedy().next_step,
+            why.remedy().next_step.to_owned(),
         ),
         SessionState::Failed(cause) => (
             SourceState::Error,
             format!("failed: {}", cause.word()),
-            next_step(cause),
+            next_step(cause).to_owned(),
         ),
-        SessionState::Stopped | SessionState::Stopping => {
-            (SourceState::Unknown, status.state.word().to_owned(), "")
-        }
-        other => (SourceState::Recovering, other.word().to_owned(), ""),
+        SessionState::Stopped | SessionState::Stopping => (
+            SourceState::Unknown,
+            status.state.word().to_owned(),
+            String::new(),
+        ),
+        other => (
+            SourceState::Recovering,
+            other.word().to_owned(),
+            String::new(),
+        ),
     };
     SourceHealth {
         state,
         detail,
-        hint: hint.to_owned(),
+        hint,
         is_connected: status.state == SessionState::Streaming
             && status.video_state != VideoState::Stalled,
         clock: Some(clock_of(status)),
+        phone: status.serial.as_ref().map(|serial| SourcePhone {
+            serial: serial.clone(),
+            model: status.model.clone().unwrap_or_default(),
+            server_version: status.server_version.to_string(),
+            resolution: status.size.map(|size| (size.width, size.height)),
+            fps: status.fps,
+            bit_rate_bps: status.bit_rate_bps,
+            pictures_late: status.video.late,
+            pictures_dropped: status.video.dropped,
+            pictures_corrupt: status.video.corrupt,
+            sound_dropped: status.audio.dropped,
+            sound_silent_frames: status.audio.silent_frames,
+            sessions: status.sessions,
+        }),
     }
 }
 
-fn streaming(status: &HandsetStatus) -> (SourceState, String, &'static str) {
+fn streaming(status: &HandsetStatus) -> (SourceState, String, String) {
+    if let Some(proposed_bps) = status.proposed_bit_rate_bps {
+        return overfull(status, proposed_bps);
+    }
     let is_loose = status
         .uncertainty_ns
         .is_none_or(|bound_ns| bound_ns > DEGRADED_NS);
@@ -66,7 +89,23 @@ fn streaming(status: &HandsetStatus) -> (SourceState, String, &'static str) {
         (VideoState::Static, _) => (SourceState::Ok, "streaming, the screen stands still", ""),
         (VideoState::Live, _) => (SourceState::Ok, "streaming", ""),
     };
-    (state, detail.to_owned(), hint)
+    (state, detail.to_owned(), hint.to_owned())
+}
+
+/// Pictures come later than the cable can bring them: what it carries, and what to ask for.
+fn overfull(status: &HandsetStatus, proposed_bps: u32) -> (SourceState, String, String) {
+    let megabits = |bps: u32| f64::from(bps) / 1e6;
+    let carried = status.bit_rate_bps.map_or_else(String::new, |bps| {
+        format!("; {:.1} Mbit/s of pictures arrive", megabits(bps))
+    });
+    let proposed = megabits(proposed_bps);
+    (
+        SourceState::Degraded,
+        format!("pictures come late over the cable{carried}"),
+        format!(
+            "use another cable or port, or start with a lower bit rate: ?bitrate={proposed:.1}M"
+        ),
+    )
 }
 
 /// What can be done about a final failure.

@@ -18,6 +18,8 @@ use crate::error::IngestError;
 const ANY: &str = "device";
 /// Highest rate that is asked of a phone, frames per second.
 const MAX_FPS: u32 = 240;
+/// Bit rates that a phone may be asked for.
+const BIT_RATES_BPS: std::ops::RangeInclusive<f64> = 1e5..=2e8;
 /// Longest serial that is taken, bytes.
 const MAX_SERIAL_BYTES: usize = 256;
 
@@ -95,6 +97,7 @@ fn picture(url: &str, query: &mut Query<'_>) -> Result<Option<VideoSettings>, In
         .size()?
         .map(|(width, height)| VideoSize { width, height });
     let fps = query.whole("fps", MAX_FPS)?;
+    let bit_rate_bps = bit_rate(url, query)?;
     let facing = query.take("facing");
     let origin = match query.take("source") {
         None | Some("camera") => {
@@ -116,16 +119,45 @@ fn picture(url: &str, query: &mut Query<'_>) -> Result<Option<VideoSettings>, In
             max_size: size.map(|size| size.width.max(size.height)),
             ..DisplaySettings::default()
         }),
-        Some("none") if facing.is_none() && size.is_none() && fps.is_none() => return Ok(None),
+        Some("none")
+            if facing.is_none() && size.is_none() && fps.is_none() && bit_rate_bps.is_none() =>
+        {
+            return Ok(None);
+        }
         Some("display" | "none") => {
-            return Err(bad(url, "facing, size and fps belong to source=camera"));
+            return Err(bad(
+                url,
+                "facing belongs to source=camera; size, fps and bitrate to pictures",
+            ));
         }
         Some(_) => return Err(bad(url, "source is camera, display or none")),
     };
+    let usual = VideoSettings::default();
     Ok(Some(VideoSettings {
         origin,
-        ..VideoSettings::default()
+        bit_rate_bps: bit_rate_bps.unwrap_or(usual.bit_rate_bps),
+        ..usual
     }))
+}
+
+/// Bits per second of pictures, as scrcpy's own option is written: `6M`, `2.5M`, `800K`, or the number.
+fn bit_rate(url: &str, query: &mut Query<'_>) -> Result<Option<u32>, IngestError> {
+    let Some(text) = query.take("bitrate") else {
+        return Ok(None);
+    };
+    let (number, factor) = match text.char_indices().next_back() {
+        Some((at, 'M' | 'm')) => (text.get(..at), 1e6),
+        Some((at, 'K' | 'k')) => (text.get(..at), 1e3),
+        _ => (Some(text), 1.0),
+    };
+    let bps = number
+        .and_then(|number| number.parse::<f64>().ok())
+        .map(|number| (number * factor).round())
+        .filter(|bps| BIT_RATES_BPS.contains(bps));
+    match bps {
+        Some(bps) => Ok(Some(bps as u32)),
+        None => Err(bad(url, "bitrate is 100K to 200M bits per second")),
+    }
 }
 
 fn sound(url: &str, query: &mut Query<'_>) -> Result<Option<AudioSettings>, IngestError> {
@@ -195,6 +227,25 @@ mod tests {
     }
 
     #[test]
+    fn a_bit_rate_is_written_with_or_without_a_unit() {
+        for (text, bps) in [
+            ("6M", 6_000_000),
+            ("2.5m", 2_500_000),
+            ("800K", 800_000),
+            ("150000", 150_000),
+        ] {
+            let video = phone(&format!("android://device?bitrate={text}"))
+                .capture
+                .video;
+            assert_eq!(video.map(|video| video.bit_rate_bps), Some(bps), "{text}");
+        }
+        for text in ["", "M", "0", "99K", "201M", "-1M", "NaNM", "1G", "6é"] {
+            let address = format!("android://device?bitrate={text}");
+            assert!(SourceAddress::parse(&address).is_err(), "{text}");
+        }
+    }
+
+    #[test]
     fn what_names_no_phone_is_refused() {
         for url in [
             "android:",
@@ -202,6 +253,7 @@ mod tests {
             "android://a%20b",
             "android://device?source=none&audio=none",
             "android://device?source=display&facing=back",
+            "android://device?source=none&bitrate=6M",
             "android://device?source=radio",
             "android://device?audio=both",
             "android://device?facing=up",

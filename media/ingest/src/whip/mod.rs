@@ -66,6 +66,7 @@ impl RemoteSource for Taking {
             hint,
             is_connected,
             clock: None,
+            phone: None,
         }
     }
 }

@@ -9,6 +9,7 @@ mod decoder;
 mod demo;
 mod file;
 mod graph;
+mod hotplug;
 mod live;
 mod making;
 mod tethered;

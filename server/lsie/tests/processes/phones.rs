@@ -223,6 +223,8 @@ fn a_phone_is_measured_and_a_pulled_cable_is_a_gap() {
         metrics.contains("lsie_source_clock_uncertainty_ms"),
         "{metrics}"
     );
+    assert!(metrics.contains("lsie_phone_sessions_total 2"), "{metrics}");
+    assert!(metrics.contains("lsie_source_bit_rate_bps "), "{metrics}");
     server.stop();
     wait("the phone's server is gone", CEILING, || {
         (bench.phone.servers() == 0).then_some(())

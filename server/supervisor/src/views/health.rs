@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use lsie_schemas::api::{Health, HealthState, Subsystem};
-use lsie_schemas::link::SourceReport;
+use lsie_schemas::link::{PhoneReport, SourceReport};
 use lsie_schemas::time::UtcMicros;
 
 use crate::snapshot::{EngineState, Snapshot};
@@ -197,10 +197,29 @@ fn reported(source_url: &str, report: &SourceReport) -> Subsystem {
             let _ = write!(words, ", uncertainty {bound_ms:.2} ms");
         }
     }
+    if let Some(phone) = &report.phone {
+        say_phone(&mut words, phone);
+    }
     let mut part = part("source", "Source", state, Some(words));
     let hint = report.hint.as_str();
     part.operator_action_hint = (!hint.is_empty()).then(|| hint.to_owned());
     part
+}
+
+/// Which phone it is and what arrives from it.
+fn say_phone(words: &mut String, phone: &PhoneReport) {
+    let name = match phone.model.as_str() {
+        "" => phone.serial.as_str(),
+        model => model,
+    };
+    let _ = write!(words, "; {name}");
+    if let Some((width, height)) = phone.resolution {
+        let _ = write!(words, ", {width}x{height}");
+    }
+    if let (Some(fps), Some(bps)) = (phone.fps, phone.bit_rate_bps) {
+        let megabits = f64::from(bps) / 1e6;
+        let _ = write!(words, ", {fps:.1} pictures/s, {megabits:.1} Mbit/s");
+    }
 }
 
 fn face(snapshot: &Snapshot) -> Subsystem {
@@ -236,13 +255,27 @@ mod tests {
                 uncertainty_ms: Some(0.4),
                 round_trip_ms: None,
             }),
+            phone: Some(PhoneReport {
+                serial: Text::cut("R58M12"),
+                model: Text::cut("Pixel 7"),
+                server_version: Text::cut("4.1"),
+                resolution: Some((1280, 720)),
+                fps: Some(29.96),
+                bit_rate_bps: Some(7_640_000),
+                pictures_late: 0,
+                pictures_dropped: 0,
+                pictures_corrupt: 0,
+                sound_dropped: 0,
+                sound_silent_frames: 0,
+                sessions: 1,
+            }),
         };
         let part = reported("android://device", &report);
         assert_eq!(part.state, HealthState::Recovering);
         assert_eq!(
             part.detail.as_deref(),
             Some(
-                "android://device: unauthorized; clock good, drift +80.0 ppm, uncertainty 0.40 ms"
+                "android://device: unauthorized; clock good, drift +80.0 ppm, uncertainty 0.40 ms; Pixel 7, 1280x720, 30.0 pictures/s, 7.6 Mbit/s"
             )
         );
         assert_eq!(
