@@ -132,6 +132,28 @@ fn a_read_beyond_the_picture_is_found_by_the_sanitizer() -> anyhow::Result<()> {
 }
 
 #[test]
+fn a_forgotten_phase_is_found_by_the_reference() -> anyhow::Result<()> {
+    expect(
+        "resample",
+        "at % params.up * params.taps",
+        "0u * params.taps",
+        Flavour::Plain,
+        "8000 Hz, place",
+    )
+}
+
+#[test]
+fn a_tap_too_many_is_found_by_the_sanitizer() -> anyhow::Result<()> {
+    expect(
+        "resample",
+        "k < params.taps; k",
+        "k <= params.taps; k",
+        Flavour::Sanitized,
+        "heap-buffer-overflow",
+    )
+}
+
+#[test]
 fn a_barrier_that_not_all_threads_share_is_found() -> anyhow::Result<()> {
     expect(
         "project",

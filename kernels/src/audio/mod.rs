@@ -10,8 +10,9 @@
 //!
 //! One contract: the same samples give the same numbers, in one piece or in blocks, bit for bit on one build and machine.
 //! Samples are s16 / 32768, so every sum of products is exact in f64 and may be added in any order.
-//! On the processor nothing here touches a device buffer. The pitch of a session on another device is correlated there
-//! ([`crate::correlate`]), and then equals this within that kernel's budget, not bit for bit.
+//! On the processor nothing here touches a device buffer. Sound of a session on another device is resampled there
+//! ([`crate::resample`]) and its pitch correlated ([`crate::correlate`]), and then equals this within those kernels' budgets, not bit
+//! for bit.
 
 mod harmonicity;
 mod intensity;

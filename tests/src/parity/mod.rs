@@ -13,6 +13,7 @@ mod place;
 mod pose;
 mod project;
 mod recording;
+mod resample;
 mod tensor;
 mod transfer;
 
@@ -43,6 +44,7 @@ pub fn cases() -> Vec<Case> {
         exposure::CASES,
         tensor::CASES,
         correlate::CASES,
+        resample::CASES,
     ]
     .concat()
 }
