@@ -12,7 +12,7 @@ pub struct TextKernel {
 }
 
 /// All of them.
-pub const ALL: [TextKernel; 10] = [
+pub const ALL: [TextKernel; 11] = [
     TextKernel {
         folder: "crop",
         source: &crate::crop::SOURCE,
@@ -52,5 +52,9 @@ pub const ALL: [TextKernel; 10] = [
     TextKernel {
         folder: "resample",
         source: &crate::resample::SOURCE,
+    },
+    TextKernel {
+        folder: "pulse",
+        source: &crate::pulse::SOURCE,
     },
 ];

@@ -143,6 +143,28 @@ fn a_forgotten_phase_is_found_by_the_reference() -> anyhow::Result<()> {
 }
 
 #[test]
+fn a_sum_of_32_bits_is_found_by_the_reference() -> anyhow::Result<()> {
+    expect(
+        "pulse",
+        "long long sum = 0;",
+        "unsigned sum = 0;",
+        Flavour::Plain,
+        " shift ",
+    )
+}
+
+#[test]
+fn a_shift_too_many_is_found_by_the_sanitizer() -> anyhow::Result<()> {
+    expect(
+        "pulse",
+        "k + 1u < row.length",
+        "k < row.length",
+        Flavour::Sanitized,
+        "heap-buffer-overflow",
+    )
+}
+
+#[test]
 fn a_tap_too_many_is_found_by_the_sanitizer() -> anyhow::Result<()> {
     expect(
         "resample",

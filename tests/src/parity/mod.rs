@@ -12,6 +12,7 @@ mod exposure;
 mod place;
 mod pose;
 mod project;
+mod pulse;
 mod recording;
 mod resample;
 mod tensor;
@@ -45,6 +46,7 @@ pub fn cases() -> Vec<Case> {
         tensor::CASES,
         correlate::CASES,
         resample::CASES,
+        pulse::CASES,
     ]
     .concat()
 }
