@@ -12,7 +12,7 @@ pub struct TextKernel {
 }
 
 /// All of them.
-pub const ALL: [TextKernel; 9] = [
+pub const ALL: [TextKernel; 11] = [
     TextKernel {
         folder: "crop",
         source: &crate::crop::SOURCE,
@@ -48,5 +48,13 @@ pub const ALL: [TextKernel; 9] = [
     TextKernel {
         folder: "correlate",
         source: &crate::correlate::SOURCE,
+    },
+    TextKernel {
+        folder: "resample",
+        source: &crate::resample::SOURCE,
+    },
+    TextKernel {
+        folder: "pulse",
+        source: &crate::pulse::SOURCE,
     },
 ];

@@ -132,6 +132,50 @@ fn a_read_beyond_the_picture_is_found_by_the_sanitizer() -> anyhow::Result<()> {
 }
 
 #[test]
+fn a_forgotten_phase_is_found_by_the_reference() -> anyhow::Result<()> {
+    expect(
+        "resample",
+        "at % params.up * params.taps",
+        "0u * params.taps",
+        Flavour::Plain,
+        "8000 Hz, place",
+    )
+}
+
+#[test]
+fn a_sum_of_32_bits_is_found_by_the_reference() -> anyhow::Result<()> {
+    expect(
+        "pulse",
+        "long long sum = 0;",
+        "unsigned sum = 0;",
+        Flavour::Plain,
+        " shift ",
+    )
+}
+
+#[test]
+fn a_shift_too_many_is_found_by_the_sanitizer() -> anyhow::Result<()> {
+    expect(
+        "pulse",
+        "k + 1u < row.length",
+        "k < row.length",
+        Flavour::Sanitized,
+        "heap-buffer-overflow",
+    )
+}
+
+#[test]
+fn a_tap_too_many_is_found_by_the_sanitizer() -> anyhow::Result<()> {
+    expect(
+        "resample",
+        "k < params.taps; k",
+        "k <= params.taps; k",
+        Flavour::Sanitized,
+        "heap-buffer-overflow",
+    )
+}
+
+#[test]
 fn a_barrier_that_not_all_threads_share_is_found() -> anyhow::Result<()> {
     expect(
         "project",

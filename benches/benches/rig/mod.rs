@@ -6,8 +6,10 @@ use anyhow::{Context as _, Result};
 use lsie_device::{
     Buffer, CpuDevice, Device, Frame, FrameLayout, FrameMeta, FramePool, PixelFormat, Stream,
 };
+use lsie_kernels::KernelError;
 use lsie_kernels::action_units::{self, Shape};
 use lsie_kernels::au12::{self, Au12};
+use lsie_kernels::correlate;
 use lsie_kernels::crop::{self, Border, CropParams, Sampling, TensorOrder, ValueRange};
 use lsie_kernels::detect::{self, ANCHOR_COUNT, DetectParams, REGRESSORS_PER_ANCHOR};
 use lsie_kernels::exposure::{self, Area, Exposure};
@@ -16,13 +18,23 @@ use lsie_kernels::project::reference::Parts;
 use lsie_kernels::project::{
     self, EYE_COUNT, IRIS_COUNT, LANDMARK_COUNT, LIP_COUNT, MESH_COUNT, MeshOutputs, MeshSubsets,
 };
+use lsie_kernels::pulse;
 use lsie_kernels::region::Region;
+use lsie_kernels::resample::{self, Filter, Row};
 use lsie_kernels::tensor::{self, TensorParams};
 
 /// Faces of a batch.
 const FACES: usize = 64;
 /// Regions of a batch of crops.
 const REGIONS: usize = 5;
+/// Streams of a batch of sound, and the 16 kHz samples of each: 20 ms.
+const VOICES: usize = resample::MAX_ROWS;
+const VOICE_SAMPLES: usize = 320;
+/// Samples of a stretch around a pulse, and its shifts: a voice of 130 Hz.
+const PERIOD: u32 = 124;
+const SHIFTS: u32 = 57;
+/// Samples between two frames of pitch.
+const FRAME_STEP: usize = 160;
 const SIZE: [u32; 2] = [1920, 1080];
 const LETTERBOX: TensorParams = TensorParams {
     side_px: detect::INPUT_SIDE_PX,
@@ -42,10 +54,13 @@ pub(crate) enum Kernel {
     Pose,
     Shape,
     Exposure,
+    Resample,
+    Correlate,
+    Pulse,
 }
 
 impl Kernel {
-    pub(crate) const ALL: [Kernel; 9] = [
+    pub(crate) const ALL: [Kernel; 12] = [
         Kernel::Crop,
         Kernel::CropFive,
         Kernel::Tensor,
@@ -55,6 +70,9 @@ impl Kernel {
         Kernel::Pose,
         Kernel::Shape,
         Kernel::Exposure,
+        Kernel::Resample,
+        Kernel::Correlate,
+        Kernel::Pulse,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -68,6 +86,9 @@ impl Kernel {
             Kernel::Pose => "head pose, 64 faces",
             Kernel::Shape => "AU geometry, 64 faces",
             Kernel::Exposure => "exposure of 1080p",
+            Kernel::Resample => "48 to 16 kHz, 32 streams of 20 ms",
+            Kernel::Correlate => "pitch correlation, 64 frames",
+            Kernel::Pulse => "pulse correlation, 64 stretches",
         }
     }
 
@@ -88,6 +109,17 @@ impl Kernel {
             Kernel::Pose => points * 11.0 + FACES as f64 * 16.0,
             Kernel::Shape => points * 34.0 + FACES as f64 * 72.0,
             Kernel::Exposure => 5.0 * 256.0 * 144.0 + 32.0,
+            Kernel::Pulse => {
+                let touched = PERIOD as usize + PERIOD as usize + SHIFTS as usize - 1;
+                (pulse::MAX_ROWS * (2 * touched + 8 * SHIFTS as usize)) as f64
+            }
+            // 303 samples before a block belong to its first window.
+            Kernel::Resample => 4.0 * (VOICES * (4 * VOICE_SAMPLES + 303) + 304) as f64,
+            Kernel::Correlate => {
+                let (frames, tables) = (correlate::MAX_FRAMES, correlate::WINDOW + correlate::LAGS);
+                let samples = correlate::WINDOW + (frames - 1) * FRAME_STEP;
+                4.0 * (samples + tables + frames * correlate::ROW) as f64
+            }
         }
     }
 
@@ -106,6 +138,9 @@ impl Kernel {
             Kernel::Pose => 2600.0 * faces,
             Kernel::Shape => 500.0 * faces,
             Kernel::Exposure => 18.0 * 256.0 * 144.0,
+            Kernel::Resample => 2.0 * 304.0 * (VOICES * VOICE_SAMPLES) as f64,
+            Kernel::Pulse => 2.0 * (PERIOD * SHIFTS) as f64 * pulse::MAX_ROWS as f64,
+            Kernel::Correlate => 305_000.0 * correlate::MAX_FRAMES as f64,
         }
     }
 }
@@ -132,6 +167,123 @@ pub(crate) struct Rig {
     turns: (Vec<Pose>, Buffer),
     shape: Buffer,
     exposure: Buffer,
+    sound: Sound,
+}
+
+/// Arguments of the kernels of sound.
+struct Sound {
+    filter: Filter,
+    samples: (Vec<f64>, Buffer),
+    filter_table: Buffer,
+    rows: Vec<Row>,
+    resampled: Buffer,
+    pitch_tables: Buffer,
+    frames: Vec<u32>,
+    correlations: Buffer,
+    whole: (Vec<i16>, Buffer),
+    stretches: Vec<pulse::Row>,
+    products: Buffer,
+}
+
+impl Sound {
+    fn new(
+        device: &dyn Device,
+        stream: &Stream,
+        numbers: &mut impl FnMut(usize, f32) -> Vec<f32>,
+    ) -> Result<Self> {
+        let filter = Filter::new(48_000)?;
+        let span = resample::Shape::of(&filter).span(0, VOICE_SAMPLES as u32);
+        let samples = numbers(VOICES * span, 1.0);
+        let mut buffer = device.alloc(size_of_val(samples.as_slice()), "samples")?;
+        buffer.upload(stream, 0, bytemuck::cast_slice(&samples))?;
+        let rows = (0..VOICES).map(|voice| Row {
+            first: (voice * span) as u32,
+            phase: 0,
+            count: VOICE_SAMPLES as u32,
+            out: (voice * VOICE_SAMPLES) as u32,
+        });
+        let frames = (0..correlate::MAX_FRAMES).map(|frame| (frame * FRAME_STEP) as u32);
+        let whole: Vec<i16> = samples.iter().map(|x| (x * 20_000.0) as i16).collect();
+        let mut whole_there = device.alloc(2 * whole.len(), "whole samples")?;
+        whole_there.upload(stream, 0, bytemuck::cast_slice(&whole))?;
+        let stretches = (0..pulse::MAX_ROWS as u32).map(|number| pulse::Row {
+            first: 150 * number,
+            length: PERIOD,
+            from: 150 * number + PERIOD * 4 / 5,
+            shifts: SHIFTS,
+        });
+        let rows_bytes = 4 * correlate::MAX_FRAMES * correlate::ROW;
+        Ok(Sound {
+            samples: (samples.iter().map(|x| f64::from(*x)).collect(), buffer),
+            filter_table: resample::upload_table(device, stream, &filter)?,
+            filter,
+            rows: rows.collect(),
+            resampled: device.alloc(4 * VOICES * VOICE_SAMPLES, "resampled")?,
+            pitch_tables: correlate::upload_tables(device, stream)?,
+            frames: frames.collect(),
+            whole: (whole, whole_there),
+            stretches: stretches.collect(),
+            products: device.alloc(8 * pulse::MAX_ROWS * pulse::MAX_SHIFTS, "products")?,
+            correlations: device.alloc(rows_bytes, "correlations")?,
+        })
+    }
+
+    fn resample(&mut self, stream: &Stream) -> Result<(), KernelError> {
+        let shape = resample::Shape::of(&self.filter);
+        let (samples, table) = (&self.samples.1, &self.filter_table);
+        resample::launch(
+            stream,
+            samples,
+            table,
+            shape,
+            &self.rows,
+            &mut self.resampled,
+        )
+    }
+
+    fn resample_by_reference(&self) {
+        for row in &self.rows {
+            for number in 0..VOICE_SAMPLES {
+                let window = [row.first as usize, row.phase as usize];
+                let samples = &self.samples.0;
+                black_box(resample::reference::output(
+                    samples,
+                    &self.filter,
+                    window,
+                    number,
+                ));
+            }
+        }
+    }
+
+    fn pulse(&mut self, stream: &Stream) -> Result<(), KernelError> {
+        pulse::launch(stream, &self.whole.1, &self.stretches, &mut self.products)
+    }
+
+    fn pulse_by_reference(&self) {
+        for row in &self.stretches {
+            for from in row.from..row.from + row.shifts {
+                let (first, length) = (row.first as usize, row.length as usize);
+                black_box(pulse::reference::product(
+                    &self.whole.0,
+                    first,
+                    from as usize,
+                    length,
+                ));
+            }
+        }
+    }
+
+    fn correlate(&mut self, stream: &Stream) -> Result<(), KernelError> {
+        let (samples, tables) = (&self.samples.1, &self.pitch_tables);
+        correlate::launch(
+            stream,
+            samples,
+            tables,
+            &self.frames,
+            &mut self.correlations,
+        )
+    }
 }
 
 impl Rig {
@@ -161,6 +313,7 @@ impl Rig {
         }
         let parts = mesh_parts(&mut numbers);
         let landmarks = faces(&mut numbers);
+        let sound = Sound::new(device, &stream, &mut numbers)?;
         let turns = vec![
             Pose {
                 yaw_deg: 12.0,
@@ -208,6 +361,7 @@ impl Rig {
             shape: device.alloc(FACES * size_of::<Shape>(), "shape")?,
             exposure: device.alloc(size_of::<Exposure>(), "exposure")?,
             mesh: mesh_buffers(&parts, on)?,
+            sound,
             crops,
             parts,
             stream,
@@ -253,6 +407,9 @@ impl Rig {
                 let area = Area::whole(&self.frame);
                 exposure::launch(stream, &self.frame, &area, &mut self.exposure)
             }
+            Kernel::Resample => self.sound.resample(stream),
+            Kernel::Correlate => self.sound.correlate(stream),
+            Kernel::Pulse => self.sound.pulse(stream),
         }?;
         Ok(())
     }
@@ -298,7 +455,9 @@ impl Rig {
                 let area = Area::whole(frame);
                 black_box(exposure::reference::measure(frame, &area)?);
             }
-            Kernel::Pose => self.launch(kernel)?,
+            Kernel::Resample => self.sound.resample_by_reference(),
+            Kernel::Pulse => self.sound.pulse_by_reference(),
+            Kernel::Pose | Kernel::Correlate => self.launch(kernel)?,
         }
         Ok(())
     }

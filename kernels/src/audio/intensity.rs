@@ -4,8 +4,8 @@
 //! window of 6.4 / lowest pitch seconds, w(t) = I0((2 pi^2 + 1/2) sqrt(1 - t^2)), t from -1 to 1; the plain mean under the
 //! window is taken off first
 
-use super::resample::bessel_i0;
 use super::{RATE_HZ, unit_from_s16};
+use crate::resample::bessel_i0;
 
 /// Reference pressure squared, Pa^2.
 const REFERENCE_SQUARED: f64 = 4e-10;

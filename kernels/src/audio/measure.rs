@@ -8,6 +8,7 @@
 use lsie_schemas::contract::AcousticMetrics;
 
 use super::harmonicity::mean_db;
+use super::measurer::SegmentMeasurer;
 use super::perturbation::{PulseWindow, jitter_local, shimmer_local};
 use super::pitch::{Form, Pitch, STEP_SECS};
 use super::pulse::{Pulses, find_pulses};
@@ -79,12 +80,7 @@ pub fn measure_segment(
     stimulus_time_s: Option<f64>,
     settings: MeasureSettings,
 ) -> AcousticMetrics {
-    let is_usable = segment_start_s.is_finite() && stimulus_time_s.is_some_and(f64::is_finite);
-    if !is_usable {
-        return AcousticMetrics::default();
-    }
-    let pitch = Pitch::analyse(samples, settings.form);
-    measure_track(samples, &pitch, segment_start_s, stimulus_time_s, settings)
+    SegmentMeasurer::default().segment(samples, segment_start_s, stimulus_time_s, settings)
 }
 
 /// Like [`measure_segment`] with a pitch track already made, for instance by a stream, from the same samples.
@@ -96,17 +92,23 @@ pub fn measure_track(
     stimulus_time_s: Option<f64>,
     settings: MeasureSettings,
 ) -> AcousticMetrics {
-    let frames: Vec<FrameVoice> = pitch
-        .frames()
-        .iter()
-        .map(|f| FrameVoice {
-            time_s: segment_start_s + f.time_s,
-            duration_s: STEP_SECS,
-            f0_hz: Some(f.f0_hz),
-            strength: f.strength,
-        })
-        .collect();
     let pulses = find_pulses(samples, pitch);
+    measure_pulses(
+        (samples, pitch, &pulses),
+        segment_start_s,
+        stimulus_time_s,
+        settings,
+    )
+}
+
+/// Like [`measure_track`] with the pulses of the samples and their pitch.
+pub(super) fn measure_pulses(
+    (samples, pitch, pulses): (&[i16], &Pitch, &Pulses),
+    segment_start_s: f64,
+    stimulus_time_s: Option<f64>,
+    settings: MeasureSettings,
+) -> AcousticMetrics {
+    let frames = voices(pitch, segment_start_s);
     let unit = unit_from_s16(samples);
     let duration_s = unit.len() as f64 / RATE_HZ;
     measure_frames(&frames, stimulus_time_s, |start_s, end_s| {
@@ -115,25 +117,22 @@ pub fn measure_track(
             (end_s - segment_start_s).min(duration_s),
         );
         (from_s < to_s)
-            .then(|| measure_island(&pulses, &unit, from_s, to_s, settings.strict_perturbation))
+            .then(|| measure_island(pulses, &unit, from_s, to_s, settings.strict_perturbation))
     })
 }
 
 /// Measures a whole stretch of sound as one window, without a stimulus: for tables of recordings. Rules of math 10.6.
 #[must_use]
 pub fn measure_span(samples: &[i16], settings: MeasureSettings) -> WindowMeasure {
-    let pitch = Pitch::analyse(samples, settings.form);
-    let frames: Vec<FrameVoice> = pitch
-        .frames()
-        .iter()
-        .map(|f| FrameVoice {
-            time_s: f.time_s,
-            duration_s: STEP_SECS,
-            f0_hz: Some(f.f0_hz),
-            strength: f.strength,
-        })
-        .collect();
-    let (pulses, unit) = (find_pulses(samples, &pitch), unit_from_s16(samples));
+    SegmentMeasurer::default().span(samples, settings)
+}
+
+/// Like [`measure_span`] with the pitch and the pulses of the samples.
+pub(super) fn measure_span_pulses(
+    (samples, pitch, pulses): (&[i16], &Pitch, &Pulses),
+    settings: MeasureSettings,
+) -> WindowMeasure {
+    let (frames, unit) = (voices(pitch, 0.0), unit_from_s16(samples));
     let duration_s = unit.len() as f64 / RATE_HZ;
     cleaned(measure_window(
         &frames,
@@ -142,9 +141,21 @@ pub fn measure_span(samples: &[i16], settings: MeasureSettings) -> WindowMeasure
         &mut |from_s, to_s| {
             let (from_s, to_s) = (from_s.max(0.0), to_s.min(duration_s));
             (from_s < to_s)
-                .then(|| measure_island(&pulses, &unit, from_s, to_s, settings.strict_perturbation))
+                .then(|| measure_island(pulses, &unit, from_s, to_s, settings.strict_perturbation))
         },
     ))
+}
+
+/// The frames of a track that begins at `start_s`.
+fn voices(pitch: &Pitch, start_s: f64) -> Vec<FrameVoice> {
+    let frames = pitch.frames().iter();
+    let voices = frames.map(|frame| FrameVoice {
+        time_s: start_s + frame.time_s,
+        duration_s: STEP_SECS,
+        f0_hz: Some(frame.f0_hz),
+        strength: frame.strength,
+    });
+    voices.collect()
 }
 
 /// The windowed result from frames and a measurement of stretches (epoch seconds); `None` from it means it failed there.

@@ -5,17 +5,16 @@
 //! delay 0: output sample n stands at input time n / 16000 s, so it appears half a filter later (3.2 ms from 48 kHz)
 //! v1 one dot product per output sample, four partial sums; a block boundary never changes an operand, so any split of
 //! the input gives the same bits. A value that is not finite counts as silence.
+//! v2 the outputs that one push makes ready in one launch of [`crate::resample`]; each is equal to v1's or one step beside it
 
-use std::f64::consts::PI;
+use lsie_device::{Device, DeviceKind};
+
+use crate::error::KernelError;
+use crate::resample::{DeviceFilter, Filter, MAX_OUTPUTS};
 
 /// Rate of the output, Hz.
 pub const OUTPUT_RATE_HZ: u32 = 16_000;
 
-const STOP_BAND_DB: f64 = 80.0;
-const PASS: f64 = 0.45;
-const STOP: f64 = 0.5;
-/// Largest interpolation factor; 44.1 kHz needs 160, 22.05 kHz 320.
-const MAX_PHASES: u64 = 640;
 const MAX_CHANNELS: u16 = 8;
 
 /// A format this resampler does not take.
@@ -36,15 +35,12 @@ pub enum ResampleError {
 }
 
 /// Streaming resampler of one source.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Resampler {
     channels: usize,
-    /// Interpolation factor L and decimation factor M.
-    up: u64,
-    down: u64,
-    /// Input samples on each side of an output's time.
-    reach: u64,
-    phases: Vec<Vec<f64>>,
+    filter: Filter,
+    device: Option<Box<DeviceFilter>>,
+    fault: Option<KernelError>,
     /// Mono input from index `held_from - reach` on.
     held: Vec<f64>,
     held_from: u64,
@@ -59,31 +55,37 @@ impl Resampler {
         if !(1..=MAX_CHANNELS).contains(&channels) {
             return Err(ResampleError::Channels { channels });
         }
-        let divisor = gcd(u64::from(rate_hz), u64::from(OUTPUT_RATE_HZ)).max(1);
-        let (up, down) = (
-            u64::from(OUTPUT_RATE_HZ) / divisor,
-            u64::from(rate_hz) / divisor,
-        );
-        if !(4_000..=384_000).contains(&rate_hz) || up > MAX_PHASES {
-            return Err(ResampleError::Rate { rate_hz });
-        }
-        let (phases, reach) = if up == down {
-            (vec![vec![1.0, 0.0]], 1)
-        } else {
-            filter(rate_hz, up)
-        };
+        let filter = Filter::new(rate_hz)?;
         Ok(Self {
             channels: usize::from(channels),
-            up,
-            down,
-            reach,
-            phases,
-            held: vec![0.0; reach as usize],
+            device: None,
+            fault: None,
+            held: vec![0.0; filter.reach() as usize],
+            filter,
             held_from: 0,
             received: 0,
             produced: 0,
             non_finite: 0,
         })
+    }
+
+    /// The same with outputs computed on `device`, unless that is the processor or input has the rate of the output already.
+    ///
+    /// Should the device fail, now or later, the processor goes on without a sample lost ([`Resampler::take_fault`]).
+    pub fn on(device: &dyn Device, rate_hz: u32, channels: u16) -> Result<Self, ResampleError> {
+        let mut resampler = Self::new(rate_hz, channels)?;
+        if device.info().kind != DeviceKind::Cpu && !resampler.filter.is_identity() {
+            match DeviceFilter::new(device, &resampler.filter) {
+                Ok(filter) => resampler.device = Some(Box::new(filter)),
+                Err(error) => resampler.fault = Some(error.into()),
+            }
+        }
+        Ok(resampler)
+    }
+
+    /// Why outputs are not computed on the device any more; told once.
+    pub fn take_fault(&mut self) -> Option<KernelError> {
+        self.fault.take()
     }
 
     /// Takes interleaved samples and appends what is ready. Samples of an incomplete last frame are ignored.
@@ -105,10 +107,11 @@ impl Resampler {
 
     /// Appends the rest, as if silence followed, and starts over for the next stretch of sound.
     pub fn finish(&mut self, out: &mut Vec<i16>) {
-        let total = (self.received * self.up).div_ceil(self.down);
+        let total = (self.received * self.filter.up()).div_ceil(self.filter.down());
+        let reach = self.filter.reach();
         self.held
-            .extend(std::iter::repeat_n(0.0, self.reach as usize + 1));
-        self.received += self.reach + 1;
+            .extend(std::iter::repeat_n(0.0, reach as usize + 1));
+        self.received += reach + 1;
         self.emit(total, out);
         self.reset();
     }
@@ -116,7 +119,7 @@ impl Resampler {
     /// Forgets all input, keeps the filter; for a discontinuity whose tail is not wanted.
     pub fn reset(&mut self) {
         self.held.clear();
-        self.held.resize(self.reach as usize, 0.0);
+        self.held.resize(self.filter.reach() as usize, 0.0);
         (self.held_from, self.received, self.produced) = (0, 0, 0);
     }
 
@@ -132,27 +135,34 @@ impl Resampler {
         self.non_finite
     }
 
+    /// Computes what is ready of the outputs before `until`.
     fn emit(&mut self, until: u64, out: &mut Vec<i16>) {
-        while self.produced < until {
-            let at = self.produced * self.down;
-            let (index, phase) = (at / self.up, at % self.up);
-            if index + self.reach >= self.received {
-                break;
-            }
+        let (up, down) = (self.filter.up(), self.filter.down());
+        // Those whose window ends before the samples do.
+        let usable = self.received.saturating_sub(self.filter.reach());
+        let end = (usable * up).div_ceil(down).min(until);
+        while self.produced < end {
+            let (at, taps) = (self.produced * down, 2 * self.filter.reach() as usize);
+            let (index, phase) = (at / up, at % up);
             // `held` begins `reach` before `held_from`; the window is index - reach + 1 ..= index + reach.
             let first = (index + 1 - self.held_from) as usize;
-            let window = self
-                .held
-                .get(first..first + 2 * self.reach as usize)
-                .unwrap_or_default();
-            let taps = self
-                .phases
-                .get(phase as usize)
-                .map_or(&[][..], Vec::as_slice);
-            out.push(s16_from_unit(dot(window, taps)));
+            let held = self.held.get(first..).unwrap_or_default();
+            if let Some(device) = &mut self.device {
+                let count = (end - self.produced).min(MAX_OUTPUTS as u64);
+                match device.run(held, phase as u32, count as usize) {
+                    Ok(outputs) => {
+                        out.extend(outputs.iter().map(|x| s16_from_unit(f64::from(*x))));
+                        self.produced += count;
+                        continue;
+                    }
+                    Err(error) => (self.device, self.fault) = (None, Some(error)),
+                }
+            }
+            let window = held.get(..taps).unwrap_or_default();
+            out.push(s16_from_unit(dot(window, self.filter.taps(phase))));
             self.produced += 1;
         }
-        let next_index = self.produced * self.down / self.up;
+        let next_index = self.produced * down / up;
         let spent = next_index.min(self.received).saturating_sub(self.held_from);
         if spent > 4096 {
             self.held.drain(..spent as usize);
@@ -185,59 +195,10 @@ fn dot(window: &[f64], taps: &[f64]) -> f64 {
     (sums[0] + sums[1]) + (sums[2] + sums[3]) + rest
 }
 
-/// Kaiser-windowed sinc at `up` times the input rate, split into phases, each of unit gain at 0 Hz.
-fn filter(rate_hz: u32, up: u64) -> (Vec<Vec<f64>>, u64) {
-    let lower_hz = f64::from(rate_hz.min(OUTPUT_RATE_HZ));
-    let fine_hz = f64::from(rate_hz) * up as f64;
-    let taps = (STOP_BAND_DB - 7.95) / (14.36 * (STOP - PASS) * lower_hz / fine_hz);
-    let half = (taps / 2.0).ceil();
-    let beta = 0.1102 * (STOP_BAND_DB - 8.7);
-    let cutoff = f64::midpoint(PASS, STOP) * lower_hz / fine_hz;
-    let prototype = |offset: f64| {
-        let edge = 1.0 - (offset / half).powi(2);
-        if edge < 0.0 {
-            0.0
-        } else {
-            2.0 * cutoff * sinc(2.0 * cutoff * offset) * bessel_i0(beta * edge.sqrt())
-        }
-    };
-    let reach = (half / up as f64).ceil() as u64 + 1;
-    let phases = (0..up)
-        .map(|phase| {
-            let offsets =
-                (0..2 * reach).map(|k| (reach as f64 - 1.0 - k as f64) * up as f64 + phase as f64);
-            let taps: Vec<f64> = offsets.map(prototype).collect();
-            let gain: f64 = taps.iter().sum();
-            taps.iter().map(|h| h / gain).collect()
-        })
-        .collect();
-    (phases, reach)
-}
-
-fn sinc(x: f64) -> f64 {
-    if x == 0.0 {
-        1.0
-    } else {
-        (PI * x).sin() / (PI * x)
-    }
-}
-
-/// Modified Bessel function of order 0 by its power series; exact to rounding up to arguments of 21.
-pub(super) fn bessel_i0(x: f64) -> f64 {
-    let (mut sum, mut term) = (1.0, 1.0);
-    for k in 1..40 {
-        term *= (x / (2.0 * f64::from(k))).powi(2);
-        sum += term;
-    }
-    sum
-}
-
-fn gcd(a: u64, b: u64) -> u64 {
-    if b == 0 { a } else { gcd(b, a % b) }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::f64::consts::PI;
+
     use super::*;
 
     fn run(rate: u32, input: &[f32], block: usize) -> Vec<i16> {

@@ -157,7 +157,7 @@ pub fn analyze(
     })?;
     let branches = (input.video.is_some(), input.audio.is_some());
     let (items_in, items) = bounded(ITEMS_WAITING);
-    let graph = build(&mut input, settings, &models, device.as_ref(), &items_in)?;
+    let graph = build(&mut input, settings, &models, &device, &items_in)?;
     drop(items_in);
     let built = graph.build().map_err(|problems| {
         let words: Vec<String> = problems.iter().map(ToString::to_string).collect();
@@ -166,7 +166,7 @@ pub fn analyze(
     let run = built
         .start(LogHooks)
         .map_err(|error| AnalyzeError::Graph(error.to_string()))?;
-    let mut windows = Windows::default();
+    let mut windows = Windows::on(device.as_ref());
     let drained = drain(&run, &items, branches, settings, &mut windows, &mut take);
     input.handle().stop();
     // Whoever still waits to hand something over is let go before the graph is asked to end.
@@ -258,7 +258,7 @@ fn build(
     input: &mut Input,
     settings: &AnalyzeSettings,
     models: &ModelStore,
-    device: &dyn Device,
+    device: &Arc<dyn Device>,
     items: &Sender<Item>,
 ) -> Result<Graph, AnalyzeError> {
     let mut graph = Graph::new("analyze");
@@ -268,7 +268,7 @@ fn build(
     }
     if let Some(video) = video {
         let layer = RowLayer {
-            tracker: tracker(settings, models, device)?,
+            tracker: tracker(settings, models, device.as_ref())?,
             every: u64::from(settings.every.max(1)),
             taken: 0,
         };
@@ -278,8 +278,8 @@ fn build(
             .edge(Edge::auto(ITEMS_WAITING));
     }
     if let Some(audio) = audio {
-        let voice = VoiceStream::open(models, device, VoiceSettings::default());
-        let layer = SoundLayer::new(voice, VoiceMeter::default())?;
+        let voice = VoiceStream::open(models, device.as_ref(), VoiceSettings::default());
+        let layer = SoundLayer::new(voice, VoiceMeter::default(), device)?;
         let chunks = graph.source("sound", audio).apply("voice", layer);
         chunks
             .edge(Edge::auto(SOUND_QUEUE))

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use lsie_analysis::voice::VoiceHistory;
 use lsie_graph::Either;
-use lsie_kernels::audio::{MeasureSettings, measure_segment};
+use lsie_kernels::audio::{MeasureSettings, SegmentMeasurer};
 use lsie_schemas::contract::{Au12Observation, VisualStatus};
 use lsie_schemas::link::{
     Bounded, EngineMessage, GapNote, PlannedStimulus, SegmentClock, SegmentKind, SegmentMessage,
@@ -87,6 +87,7 @@ pub(crate) struct Assembler {
     frames: ObservationRing<FrameNote>,
     pcm: PcmRing,
     voice: VoiceHistory,
+    measurer: SegmentMeasurer,
     planned: VecDeque<PlannedStimulus>,
     video_ns: Option<i64>,
     /// Smallest distance of host time from media time seen: the source's clock against ours, nanoseconds.
@@ -110,6 +111,7 @@ impl Assembler {
         settings: AssemblerSettings,
         calibration: CalibrationState,
         outbox: Outbox,
+        measurer: SegmentMeasurer,
     ) -> Self {
         let windower = Windower::new(WindowSettings {
             session_id: settings.session_id,
@@ -127,6 +129,7 @@ impl Assembler {
             frames: ObservationRing::new(RING_SPAN_SECS, RING_COUNT),
             pcm: PcmRing::new(settings.clock),
             voice: VoiceHistory::new(),
+            measurer,
             planned: planned.into(),
             video_ns: None,
             host_offset_ns: None,
@@ -485,7 +488,7 @@ impl Assembler {
             SegmentKind::Grid { .. } => None,
         };
         let acoustic = match (&parts.pcm, stimulus_time_s) {
-            (Some(cut), Some(t)) => Some(measure_segment(
+            (Some(cut), Some(t)) => Some(self.measurer.segment(
                 &cut.samples,
                 parts.window.start_s,
                 Some(t),
@@ -493,6 +496,9 @@ impl Assembler {
             )),
             _ => None,
         };
+        if let Some(error) = self.measurer.take_fault() {
+            tracing::warn!(%error, "segments are measured on the processor from now on");
+        }
         let notes = parts.gaps.iter().map(|gap| GapNote {
             from_s: clock.epoch_secs_at(gap.from_ns),
             to_s: clock.epoch_secs_at(gap.to_ns),

@@ -93,7 +93,7 @@ impl Playing {
         let lockstep = Lockstep::default();
         let parts = Parts {
             models: &parts.models,
-            device: parts.device.as_ref(),
+            device: &parts.device,
             face: &face,
             voice: &voice,
             session,
@@ -232,7 +232,7 @@ fn open_input(
 /// What the graph of a session is built from.
 struct Parts<'a> {
     models: &'a ModelStore,
-    device: &'a dyn Device,
+    device: &'a Arc<dyn Device>,
     face: &'a FaceControl,
     voice: &'a VoiceMeter,
     session: &'a Arc<Mutex<SessionState>>,
@@ -299,8 +299,8 @@ impl Parts<'_> {
         graph: &mut Graph,
         audio: AudioSource,
     ) -> Result<Stream<SoundChunk>, OpenError> {
-        let voice = VoiceStream::open(self.models, self.device, VoiceSettings::default());
-        let layer = SoundLayer::new(voice, Arc::clone(self.voice))?;
+        let voice = VoiceStream::open(self.models, self.device.as_ref(), VoiceSettings::default());
+        let layer = SoundLayer::new(voice, Arc::clone(self.voice), self.device)?;
         Ok(graph
             .source("sound", audio)
             .apply("voice", self.in_step(layer, Branch::Sound))
@@ -313,9 +313,9 @@ impl Parts<'_> {
 
     fn tracker(&self) -> Result<FaceTracker, AnalysisError> {
         let networks = FaceNetworks::new(
-            self.device,
-            open_network(self.models, "face_detector", self.device)?,
-            open_network(self.models, "face_mesh", self.device)?,
+            self.device.as_ref(),
+            open_network(self.models, "face_detector", self.device.as_ref())?,
+            open_network(self.models, "face_mesh", self.device.as_ref())?,
         )?;
         Ok(FaceTracker::new(networks, SubjectRules::default()))
     }

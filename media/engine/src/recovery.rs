@@ -79,6 +79,7 @@ impl LiveRun {
             order,
             outbox,
             pace,
+            Arc::clone(&parts.device),
             parts.viewers.clone(),
         )));
         let source = Source::Opening(open_in_background(&session, &parts, anchor));

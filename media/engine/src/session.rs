@@ -1,9 +1,12 @@
 //! A session across every opening of its source: the assembler, made by the first item, and what it is made from.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
+use lsie_device::Device;
 use lsie_graph::Either;
 use lsie_ingest::{Input, Pace, SourceAddress, host_time_ns};
+use lsie_kernels::audio::SegmentMeasurer;
 use lsie_schemas::link::{EngineMessage, SessionStarted, StartSession, Text};
 use lsie_schemas::observation::{CalibrationState, FaceObservation};
 use lsie_schemas::time::UtcMicros;
@@ -27,6 +30,7 @@ pub(crate) struct Opening {
     pub(crate) order: StartSession,
     pub(crate) outbox: Outbox,
     pub(crate) pace: Pace,
+    device: Arc<dyn Device>,
     source: Option<SourceForm>,
     viewers: SessionViewers,
 }
@@ -45,6 +49,7 @@ impl SessionState {
         order: StartSession,
         outbox: Outbox,
         pace: Pace,
+        device: Arc<dyn Device>,
         viewers: SessionViewers,
     ) -> Self {
         Self {
@@ -52,6 +57,7 @@ impl SessionState {
                 order,
                 outbox,
                 pace,
+                device,
                 source: None,
                 viewers,
             },
@@ -139,7 +145,13 @@ impl Opening {
                 pace: Text::cut(pace_code(self.pace)),
             }));
         let calibration = self.order.calibration;
-        Some(Assembler::new(settings, calibration, self.outbox.clone()))
+        let measurer = SegmentMeasurer::on(self.device.as_ref());
+        Some(Assembler::new(
+            settings,
+            calibration,
+            self.outbox.clone(),
+            measurer,
+        ))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lsie_analysis::voice::{VoiceCounters, VoiceOutput, VoiceStream, WindowPitch};
+use lsie_device::Device;
 use lsie_graph::{Emitter, Layer, MediaTime, NodeError, Packet};
 use lsie_ingest::PcmBlock;
 use lsie_kernels::audio::{ResampleError, Resampler};
@@ -33,6 +34,7 @@ const JUMP_NS: i64 = 20_000_000;
 /// Resampler and voice stream of one source.
 pub(crate) struct SoundLayer {
     resampler: Resampler,
+    device: Arc<dyn Device>,
     format: (u32, u16),
     voice: VoiceStream,
     meter: VoiceMeter,
@@ -45,11 +47,17 @@ pub(crate) struct SoundLayer {
 }
 
 impl SoundLayer {
-    pub(crate) fn new(voice: VoiceStream, meter: VoiceMeter) -> Result<Self, ResampleError> {
+    /// Resamples on `device`, or on the processor once that fails.
+    pub(crate) fn new(
+        voice: VoiceStream,
+        meter: VoiceMeter,
+        device: &Arc<dyn Device>,
+    ) -> Result<Self, ResampleError> {
         let format = (lsie_ingest::PCM_RATE_HZ, 1);
-        let resampler = Resampler::new(format.0, format.1)?;
+        let resampler = Resampler::on(device.as_ref(), format.0, format.1)?;
         Ok(Self {
             resampler,
+            device: Arc::clone(device),
             format,
             voice,
             meter,
@@ -79,7 +87,7 @@ impl SoundLayer {
                 self.emit(out);
             }
             if format != self.format {
-                self.resampler = Resampler::new(format.0, format.1)?;
+                self.resampler = Resampler::on(self.device.as_ref(), format.0, format.1)?;
                 self.format = format;
             }
             self.origin_ns = None;
@@ -98,6 +106,9 @@ impl SoundLayer {
     }
 
     fn emit(&mut self, out: &mut Emitter<'_, SoundChunk>) {
+        if let Some(error) = self.resampler.take_fault() {
+            tracing::warn!(%error, "sound is resampled on the processor from now on");
+        }
         if self.scratch.is_empty() {
             return;
         }

@@ -16,10 +16,11 @@ use lsie_device::{
 use lsie_engine::{EngineDevice, EngineError, choose_device};
 use lsie_infer::{ModelStore, ThroughHost};
 use lsie_ingest::{OpenSettings, Pull, open};
+use lsie_schemas::contract::AcousticMetrics;
 use lsie_schemas::device::DeviceChoice;
 use lsie_schemas::link::{DeviceWork, EngineMessage, ServerMessage};
 
-use server::{Server, cache_dir, is_over, order};
+use server::{Server, cache_dir, is_over, order, planned};
 
 /// Media time that is compared, seconds; calibration ends at 3.
 const SPAN_SECS: f64 = 6.0;
@@ -32,6 +33,11 @@ const RATIO_BOUND: f64 = 0.004;
 const SCORE_BOUND: f64 = 0.05;
 /// Largest difference of F0.
 const PITCH_BOUND_HZ: f32 = 0.05;
+/// When the stimulus is, seconds: its window closes 5 s later.
+const STIMULUS_SECS: f64 = 0.8;
+/// Largest differences of what its window says: pulses are found alike, in sound that differs by a step of 16 bits here and there.
+const JITTER_BOUND: f64 = 5e-4;
+const SHIMMER_BOUND: f64 = 5e-3;
 
 /// What is compared of one session.
 struct Measured {
@@ -39,6 +45,8 @@ struct Measured {
     scores: BTreeMap<i64, f64>,
     /// F0 in Hz by media time.
     pitch_hz: BTreeMap<i64, Option<f32>>,
+    /// What the stimulus' window says.
+    acoustic: AcousticMetrics,
     work: DeviceWork,
 }
 
@@ -46,16 +54,20 @@ struct Measured {
 fn measure(device: DeviceChoice) -> Measured {
     let (mut server, hello) = Server::start_on(&cache_dir(), EngineDevice::Choice(device));
     assert!(hello.device.as_str().ends_with("as ordered"), "{hello:?}");
-    let order = order("demo:presenter?pace=paced");
+    let mut order = order("demo:presenter?pace=paced");
+    order.planned = vec![planned(1, STIMULUS_SECS)];
     let session_id = order.session_id;
     server.open(order);
-    let mut reached = 0.0;
+    let (mut reached, mut acoustic) = (0.0, None);
     let mut seen = server.until(|message| {
         assert!(!is_over(message), "{message:?}");
         if let EngineMessage::Visual(tick) = message {
             reached = tick.timestamp_s - server::EPOCH.as_epoch_secs();
         }
-        reached > SPAN_SECS
+        if let EngineMessage::Segment(segment) = message {
+            acoustic = acoustic.or(segment.acoustic);
+        }
+        reached > SPAN_SECS && acoustic.is_some()
     });
     server.send(&ServerMessage::End { session_id });
     seen.extend(server.until(is_over));
@@ -77,7 +89,33 @@ fn measure(device: DeviceChoice) -> Measured {
     Measured {
         scores: scores.collect(),
         pitch_hz: voices.map(|voice| (voice.pts_ns, voice.pitch_hz)).collect(),
+        acoustic: acoustic.unwrap(),
         work: *beat.counters.device,
+    }
+}
+
+/// F0, jitter and shimmer of two windows over the same sound.
+fn assert_alike(got: &AcousticMetrics, wanted: &AcousticMetrics) {
+    assert!(wanted.perturbation_valid_measure, "{wanted:?}");
+    for (value, truth, bound) in [
+        (
+            got.f0_mean_measure_hz,
+            wanted.f0_mean_measure_hz,
+            f64::from(PITCH_BOUND_HZ),
+        ),
+        (
+            got.jitter_mean_measure,
+            wanted.jitter_mean_measure,
+            JITTER_BOUND,
+        ),
+        (
+            got.shimmer_mean_measure,
+            wanted.shimmer_mean_measure,
+            SHIMMER_BOUND,
+        ),
+    ] {
+        let error = (value.unwrap() - truth.unwrap()).abs();
+        assert!(error < bound, "{got:?} {wanted:?}");
     }
 }
 
@@ -110,15 +148,20 @@ fn a_session_on_a_gpu_measures_what_the_processor_measures() {
         assert!(launches(on_gpu, kernel) > 0, "{kernel}: {on_gpu:?}");
         assert!(launches(on_cpu, kernel) > 0, "{kernel}: {on_cpu:?}");
     }
-    // Sessions on the processor correlate by transform, which is no kernel.
-    assert!(launches(on_gpu, "correlate_frames") > 0, "{on_gpu:?}");
+    // Sessions on the processor have their own ways for sound, which are no kernels.
+    for kernel in ["resample_blocks", "correlate_frames", "match_periods"] {
+        assert!(launches(on_gpu, kernel) > 0, "{kernel}: {on_gpu:?}");
+        assert_eq!(launches(on_cpu, kernel), 0, "{kernel}: {on_cpu:?}");
+    }
     let frames = launches(on_gpu, "measure_au12");
     assert!(frames as f64 > 25.0 * SPAN_SECS, "{frames}");
     // Three planes with the words at their ends and seven outputs of the mesh network to the device, its input and five results to the
-    // host; two more each way for the detector, and one for the light and each piece of sound.
+    // host; two more each way for the detector, and one for the light, each piece of sound in either rate and each step around pulses.
     let others = 2 * launches(on_gpu, "detect_faces")
         + launches(on_gpu, "measure_exposure")
-        + launches(on_gpu, "correlate_frames");
+        + launches(on_gpu, "resample_blocks")
+        + launches(on_gpu, "correlate_frames")
+        + launches(on_gpu, "match_periods");
     let most = |each: u64| each * (frames + 8) + others;
     assert!(on_gpu.uploads <= most(10), "{on_gpu:?}");
     assert!(on_gpu.downloads <= most(6), "{on_gpu:?}");
@@ -131,6 +174,8 @@ fn a_session_on_a_gpu_measures_what_the_processor_measures() {
     let worst = errors.iter().copied().fold(0.0, f64::max);
     assert!(errors.len() > 15, "{errors:?}");
     assert!(worst < SCORE_BOUND, "{worst} of {errors:?}");
+
+    assert_alike(&got.acoustic, &wanted.acoustic);
 
     // Which pieces of sound a tick shows depends on the machine; those that both show are the same.
     assert!(got.pitch_hz.values().any(Option::is_some), "nobody speaks");

@@ -12,7 +12,9 @@ mod exposure;
 mod place;
 mod pose;
 mod project;
+mod pulse;
 mod recording;
+mod resample;
 mod tensor;
 mod transfer;
 
@@ -43,6 +45,8 @@ pub fn cases() -> Vec<Case> {
         exposure::CASES,
         tensor::CASES,
         correlate::CASES,
+        resample::CASES,
+        pulse::CASES,
     ]
     .concat()
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use lsie_analysis::voice::VoiceHistory;
-use lsie_kernels::audio::{MeasureSettings, WindowMeasure, measure_span};
+use lsie_device::Device;
+use lsie_kernels::audio::{MeasureSettings, SegmentMeasurer, WindowMeasure};
 use lsie_schemas::link::VoiceSummary;
 
 use super::row::FrameRow;
@@ -53,6 +54,7 @@ pub(super) struct Windows {
     sounds: BTreeMap<i64, Sound>,
     samples: Vec<i16>,
     voice: VoiceHistory,
+    measurer: SegmentMeasurer,
     /// Window that `samples` belong to.
     open: Option<i64>,
 }
@@ -74,6 +76,14 @@ struct Sound {
 }
 
 impl Windows {
+    /// Sound is measured on `device`, or on the processor once that fails.
+    pub(super) fn on(device: &dyn Device) -> Self {
+        Self {
+            measurer: SegmentMeasurer::on(device),
+            ..Self::default()
+        }
+    }
+
     pub(super) fn frame(&mut self, row: &FrameRow) {
         let window = self
             .pictures
@@ -117,11 +127,16 @@ impl Windows {
         let (start_ns, samples) = (window.saturating_mul(WINDOW_NS), self.samples.len());
         let sound = Sound {
             samples,
-            acoustic: measure_span(&self.samples, MeasureSettings::default()),
+            acoustic: self
+                .measurer
+                .span(&self.samples, MeasureSettings::default()),
             voice: self
                 .voice
                 .summary(start_ns, start_ns.saturating_add(WINDOW_NS)),
         };
+        if let Some(error) = self.measurer.take_fault() {
+            tracing::warn!(%error, "windows are measured on the processor from now on");
+        }
         self.sounds.insert(window, sound);
         self.samples.clear();
     }

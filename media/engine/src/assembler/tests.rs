@@ -28,7 +28,12 @@ fn assembler_with(
         planned: Vec::new(),
     };
     (
-        Assembler::new(settings, CalibrationState::default(), outbox),
+        Assembler::new(
+            settings,
+            CalibrationState::default(),
+            outbox,
+            SegmentMeasurer::default(),
+        ),
         sent,
     )
 }

@@ -71,7 +71,8 @@ pub(super) fn voice(context: &PipelineContext) -> NodeKind {
     .make(move |maker| {
         let models = makes.models().map_err(unavailable)?;
         let stream = VoiceStream::open(&models, makes.device.as_ref(), VoiceSettings::default());
-        let layer = SoundLayer::new(stream, Arc::default()).map_err(MakeError::failed)?;
+        let layer =
+            SoundLayer::new(stream, Arc::default(), &makes.device).map_err(MakeError::failed)?;
         maker.layer(&VOICE, layer)
     })
 }
