@@ -176,7 +176,6 @@ fn a_publisher_without_key_frames_is_named_asked_and_counted_and_one_that_vanish
         "the name is taken"
     );
     // Without a word: its sockets are closed, and no peer is told.
-    drop(send);
     life.shutdown_background();
     source_says(&server, "nobody publishes");
     peers(&server, "publishers", 0);
