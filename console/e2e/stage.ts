@@ -20,7 +20,8 @@ export const CEILING = 15_000;
 export const MEDIA_CEILING = 60_000;
 export const EXPERIMENT = "greeting_line_v1";
 
-function binary(): string {
+/** The program that is tested: the one that `LSIE_BIN` names, else what is built. */
+export function binary(): string {
   const named = process.env["LSIE_BIN"];
   const found = [named, join(TARGET, "debug/lsie"), join(TARGET, "release/lsie")].find((path) => path && existsSync(path));
   if (!found) throw new Error(`no lsie in ${TARGET}: build it with cargo build -p lsie, or name it with LSIE_BIN`);

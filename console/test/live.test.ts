@@ -3,7 +3,7 @@ import { EDGES } from "../src/live/edges";
 import { Matcher, ticksBetween } from "../src/live/match";
 import { LANDMARK_COUNT, read, type LiveFace } from "../src/live/message";
 import { decode, Malformed } from "../src/live/msgpack";
-import { readNumber } from "../src/live/number";
+import { ageOf, checked, readNumber, TIME_WRAP_MS } from "../src/live/number";
 import { meterShare } from "../src/live/readings";
 import messages from "./liveMessages.json";
 import { bandsOf, Series, SPAN_SECS } from "../src/live/series";
@@ -84,10 +84,10 @@ describe("messages of the data channel", () => {
       ratio: 1.25,
       score: 0.75,
       calibration: { accepted: 45, ratio_sum: 50.5 },
-      actionUnits: null,
+      actionUnits: { AU1: 0.125, AU25: 0.5, AU45: 1 },
     });
     expect([...(seen.face.landmarks?.subarray(3, 6) ?? [])]).toEqual([16, 8192, -164]);
-    expect(of("unseen")).toMatchObject({ face: { absent: "no_face", status: "waiting_for_face", landmarks: null, box: null, pose: null, score: null } });
+    expect(of("unseen")).toMatchObject({ face: { absent: "no_face", status: "waiting_for_face", landmarks: null, box: null, pose: null, score: null, actionUnits: null } });
     expect(of("voice")).toEqual({ voice: { mediaSecs: 66, speaking: true, speechProbability: 0.5, rmsDbfs: -20.5, peakDbfs: -10.25, pitchHz: null } });
     expect(of("stream")).toEqual({ stream: { flowing: false, ageMs: 1500 } });
   });
@@ -197,6 +197,16 @@ describe("the curve of the last minute", () => {
   });
 });
 
+/** RGBA pixels of a corner with a number painted into it. */
+const painted = (number: number) => {
+  const word = (number << 5) | ((number % 31) ^ 0b10101);
+  const rgba = new Uint8ClampedArray(64 * 16 * 4);
+  for (let cell = 0; cell < 16; cell += 1)
+    for (let y = 0; y < 8; y += 1)
+      for (let x = 0; x < 8; x += 1) rgba[(((cell >> 3) * 8 + y) * 64 + (cell % 8) * 8 + x) * 4 + 1] = (word >> (15 - cell)) & 1 ? 210 : 30;
+  return rgba;
+};
+
 describe("the demo presenter", () => {
   it("is neutral first, smiles then, and repeats each minute", () => {
     expect([truthAt(0), truthAt(5.9), truthAt(-1), truthAt(Number.NaN)]).toEqual([0, 0, 0, 0]);
@@ -207,16 +217,21 @@ describe("the demo presenter", () => {
 
   it("has its frame's number painted into the picture", () => {
     expect([frameNumberAt(0), frameNumberAt(1 / 30), frameNumberAt(66), frameNumberAt(66 + 61 / 30)]).toEqual([0, 1, 180, 241]);
-    const paint = (number: number) => {
-      const word = (number << 5) | ((number % 31) ^ 0b10101);
-      const rgba = new Uint8ClampedArray(64 * 16 * 4);
-      for (let cell = 0; cell < 16; cell += 1)
-        for (let y = 0; y < 8; y += 1)
-          for (let x = 0; x < 8; x += 1) rgba[(((cell >> 3) * 8 + y) * 64 + (cell % 8) * 8 + x) * 4 + 1] = (word >> (15 - cell)) & 1 ? 210 : 30;
-      return rgba;
-    };
-    for (const number of [0, 1, 30, 31, 1979]) expect(readNumber(paint(number))).toBe(number);
+    for (const number of [0, 1, 30, 31, 1979]) expect(readNumber(painted(number))).toBe(number);
     expect(readNumber(new Uint8ClampedArray(64 * 16 * 4))).toBeNull();
+  });
+});
+
+describe("the painted time of day", () => {
+  it("is read to the millisecond, and is none where its check fails", () => {
+    const cells = (time: number) => time * 32 + ((time % 31) ^ 0b10101);
+    for (const time of [0, 1, 30, 31, 86_399_999, TIME_WRAP_MS - 1]) expect(checked(cells(time))).toBe(time);
+    expect([checked(cells(86_399_999) + 32), checked(cells(7) ^ 1), checked(0)]).toEqual([null, null, null]);
+  });
+
+  it("gives an age across its wrap", () => {
+    const utc = 13_172 * TIME_WRAP_MS + 20;
+    expect([ageOf(20, utc), ageOf(5, utc), ageOf(TIME_WRAP_MS - 10, utc), ageOf(21, utc)]).toEqual([0, 15, 30, -1]);
   });
 });
 

@@ -179,7 +179,7 @@ impl LiveMessage {
             ratio: finite(face.and_then(|face| face.ratio)),
             score: finite(observation.score),
             calibration: observation.calibration,
-            action_units: None,
+            action_units: units_of(observation),
         }))
     }
 
@@ -214,10 +214,20 @@ impl LiveMessage {
     }
 }
 
+fn units_of(observation: &FaceObservation) -> Option<BTreeMap<String, f32>> {
+    let units: BTreeMap<String, f32> = observation
+        .units
+        .measured()
+        .map(|(name, score)| (name.to_owned(), score as f32))
+        .take(MAX_ACTION_UNITS)
+        .collect();
+    (!units.is_empty()).then_some(units)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observation::FaceMeasurement;
+    use crate::observation::{FaceMeasurement, UnitScores};
 
     fn observation(ratio: f64) -> FaceObservation {
         let points = vec![[0.25, 0.5, -0.01]; LANDMARK_COUNT];
@@ -243,6 +253,12 @@ mod tests {
             }),
             calibration: CalibrationState::default(),
             score: Some(0.5),
+            units: UnitScores {
+                inner_brow: Some(0.25),
+                jaw_drop: Some(f64::NAN),
+                eye_closure: Some(1.0),
+                ..UnitScores::default()
+            },
             status: VisualStatus::Ready,
         }
     }
@@ -261,6 +277,9 @@ mod tests {
         assert_eq!(landmarks.as_bytes().len(), LandmarkBytes::LEN);
         assert_eq!(&landmarks.as_bytes()[..2], 4096_i16.to_le_bytes());
         assert_eq!(face.pose, None, "a pose with a broken angle is none");
+        let units: Vec<(String, f32)> = face.action_units.unwrap().into_iter().collect();
+        let expected = [("AU1", 0.25), ("AU45", 1.0)].map(|(name, score)| (name.to_owned(), score));
+        assert_eq!(units, expected, "what has no value is left out");
     }
 
     #[test]

@@ -148,8 +148,41 @@ pub struct FaceObservation {
     pub calibration: CalibrationState,
     /// Bounded AU12 score in [0, 1); `None` while calibrating or without a ratio (math 4.5).
     pub score: Option<f64>,
+    /// Further action units of the frame.
+    pub units: UnitScores,
     /// State for display (math 4.6).
     pub status: VisualStatus,
+}
+
+/// Action units beside the session's AU12, each in [0, 1] against the person's own neutral face; `None` where one has no
+/// value in the frame.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct UnitScores {
+    /// AU1, inner brow raise.
+    pub inner_brow: Option<f64>,
+    /// AU2, outer brow raise.
+    pub outer_brow: Option<f64>,
+    /// AU25, lips part.
+    pub lips_part: Option<f64>,
+    /// AU26, jaw drop.
+    pub jaw_drop: Option<f64>,
+    /// AU45, how far both eyes are shut.
+    pub eye_closure: Option<f64>,
+}
+
+impl UnitScores {
+    /// Those that have a value, by the name of their unit.
+    pub fn measured(&self) -> impl Iterator<Item = (&'static str, f64)> {
+        [
+            ("AU1", self.inner_brow),
+            ("AU2", self.outer_brow),
+            ("AU25", self.lips_part),
+            ("AU26", self.jaw_drop),
+            ("AU45", self.eye_closure),
+        ]
+        .into_iter()
+        .filter_map(|(name, score)| Some((name, score.filter(|score| score.is_finite())?)))
+    }
 }
 
 /// The neutral baseline as it is carried across an engine restart (math 4.4).

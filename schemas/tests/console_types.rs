@@ -14,7 +14,7 @@ use lsie_schemas::contract::VisualStatus;
 use lsie_schemas::live::{LiveMessage, LiveStream};
 use lsie_schemas::observation::{
     CalibrationState, FaceMeasurement, FaceObservation, HeadPose, LANDMARK_COUNT, Landmarks,
-    NullReason, VoiceObservation,
+    NullReason, UnitScores, VoiceObservation,
 };
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
@@ -197,11 +197,18 @@ fn the_committed_messages_are_those_that_the_engine_sends() {
             ratio_sum: 50.5,
         },
         score: Some(0.75),
+        units: UnitScores {
+            inner_brow: Some(0.125),
+            lips_part: Some(0.5),
+            eye_closure: Some(1.0),
+            ..UnitScores::default()
+        },
         status: VisualStatus::Ready,
     };
     let unseen = FaceObservation {
         face: Err(NullReason::NoFace),
         score: None,
+        units: UnitScores::default(),
         status: VisualStatus::WaitingForFace,
         ..seen.clone()
     };

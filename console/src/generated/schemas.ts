@@ -608,11 +608,11 @@ export interface Overview {
 
 /** Peers as they are now. */
 export interface PeerGauges {
-  /** Viewers that are connected. */
+  /** Viewers that were connected and are not given up: one that is silent for some seconds is still sent pictures. */
   viewers: number;
-  /** Publishers that are connected. */
+  /** Publishers likewise. */
   publishers: number;
-  /** Peers that are not connected yet, or not any more. */
+  /** Peers that are not connected yet. */
   connecting: number;
 }
 

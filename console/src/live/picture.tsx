@@ -14,9 +14,11 @@ export interface Shown {
   drawnRtpTime: number | null;
   drawnMediaSecs: number | null;
   frames: number;
+  /** Readings that came so far. */
+  readings: number;
   lags: number[];
   /** The frame that left the screen last, with the reading that lay on it at its end. */
-  left: { rtpTime: number; drawnRtpTime: number | null; drawnMediaSecs: number | null } | null;
+  left: { rtpTime: number; drawnRtpTime: number | null; drawnMediaSecs: number | null; readings: number } | null;
 }
 
 declare global {
@@ -42,7 +44,7 @@ export function Picture(): JSX.Element {
   const [layers, setLayers] = createSignal<Layers>({ mesh: true, corners: true, box: true });
   const [aspect, setAspect] = createSignal(String(16 / 9));
   const [isLoud, setLoud] = createSignal(false);
-  const shown: Shown = { rtpTime: 0, drawnRtpTime: null, drawnMediaSecs: null, frames: 0, lags: [], left: null };
+  const shown: Shown = { rtpTime: 0, drawnRtpTime: null, drawnMediaSecs: null, frames: 0, readings: 0, lags: [], left: null };
   window.lsieShown = shown;
   let stopped = false;
 
@@ -58,22 +60,35 @@ export function Picture(): JSX.Element {
     shown.drawnMediaSecs = choice?.face.mediaSecs ?? null;
     if (choice) canvas.dataset["lagSecs"] = choice.lagSecs.toFixed(3);
   };
-  const onFrame: VideoFrameRequestCallback = (_now, meta) => {
-    if (stopped) return;
-    // The frame that leaves the screen now keeps the lag that its overlay had at the end.
-    if (shown.frames > 0 && shown.drawnRtpTime !== null) {
-      shown.lags.push(((shown.rtpTime - shown.drawnRtpTime) | 0) / 90_000);
+  /** Another frame is on the screen: the one that leaves it keeps the lag that its overlay had at the end. */
+  const enter = (rtpTime: number) => {
+    if (shown.frames > 0 && rtpTime === shown.rtpTime) return;
+    if (shown.frames > 0) {
+      const { drawnRtpTime, drawnMediaSecs } = shown;
+      shown.left = { rtpTime: shown.rtpTime, drawnRtpTime, drawnMediaSecs, readings: shown.readings };
+      if (drawnRtpTime !== null) shown.lags.push(((shown.rtpTime - drawnRtpTime) | 0) / 90_000);
       if (shown.lags.length > KEPT_LAGS) shown.lags.shift();
     }
-    if (shown.frames > 0) shown.left = { rtpTime: shown.rtpTime, drawnRtpTime: shown.drawnRtpTime, drawnMediaSecs: shown.drawnMediaSecs };
     shown.frames += 1;
-    if (meta.rtpTimestamp !== undefined) {
-      shown.rtpTime = meta.rtpTimestamp;
-      matcher.show(meta.rtpTimestamp);
-    }
+    shown.rtpTime = rtpTime;
+    matcher.show(rtpTime);
+  };
+  const onFrame: VideoFrameRequestCallback = (_now, meta) => {
+    if (stopped) return;
+    // When this runs late, the screen has gone on to a later frame than the one it is called for.
+    const rtpTime = rtpTimeOnScreen(video) ?? meta.rtpTimestamp;
+    if (rtpTime !== undefined) enter(rtpTime);
+    else shown.frames += 1;
     painted();
     redraw();
     video.requestVideoFrameCallback(onFrame);
+  };
+  /** A reading came: it is drawn at once, over whatever frame is on the screen by now. */
+  const onReading = () => {
+    const rtpTime = rtpTimeOnScreen(video);
+    if (shown.frames > 0 && rtpTime !== undefined) enter(rtpTime);
+    if (face()) shown.readings += 1;
+    redraw();
   };
 
   onMount(() => {
@@ -87,8 +102,8 @@ export function Picture(): JSX.Element {
     video.srcObject = stream;
     if (stream) void video.play().catch(() => {});
   });
-  // A reading that comes while its frame is still on the screen is drawn at once.
-  createEffect(on([face, layers, picture], redraw));
+  createEffect(on(face, onReading));
+  createEffect(on([layers, picture], redraw));
   onCleanup(() => {
     stopped = true;
     video.srcObject = null;
@@ -128,6 +143,20 @@ export function Picture(): JSX.Element {
       </div>
     </section>
   );
+}
+
+/** RTP time of the frame that the screen shows at this instant, where the browser tells. */
+function rtpTimeOnScreen(video: HTMLVideoElement): number | undefined {
+  if (video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA || typeof VideoFrame === "undefined") return undefined;
+  try {
+    const frame = new VideoFrame(video) as VideoFrame & { metadata?: () => { rtpTimestamp?: number } };
+    const { rtpTimestamp } = frame.metadata?.() ?? {};
+    frame.close();
+    return rtpTimestamp;
+  } catch {
+    // No frame yet, or a source that gives none away.
+    return undefined;
+  }
 }
 
 /** The overlay lies over the picture only while both have the same shape. */

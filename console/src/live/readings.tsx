@@ -51,6 +51,15 @@ export function Voice(): JSX.Element {
   );
 }
 
+/** Further action units, in words that need no handbook. */
+const UNITS = [
+  ["AU1", "Inner brows"],
+  ["AU2", "Outer brows"],
+  ["AU25", "Lips apart"],
+  ["AU26", "Jaw dropped"],
+  ["AU45", "Eyes shut"],
+] as const;
+
 export function Face(): JSX.Element {
   const session = () => parts.live_session;
   const have = () => face()?.calibration.accepted ?? session()?.calibration_frames_accumulated ?? 0;
@@ -84,6 +93,7 @@ export function Face(): JSX.Element {
           ["Turned", degrees(pose()?.yaw_deg)],
           ["Raised", degrees(pose()?.pitch_deg)],
           ["Tilted", degrees(pose()?.roll_deg)],
+          ...UNITS.map(([unit, name]) => [name, format.score(face()?.actionUnits?.[unit])] as const),
         ]}
       />
     </section>

@@ -8,8 +8,9 @@ import type { LiveFace, LiveMessage, LiveVoice } from "./message";
 import { watch } from "./peer";
 import { Series } from "./series";
 
-/** Without a new frame for this long, the picture stands still. */
-const STALL_MS = 1000;
+/** Without a new frame for this long, the picture stands still; with the pause between two looks, said within a second. */
+const STALL_MS = 750;
+const LOOK_MS = 100;
 
 const [picture, setPicture] = createSignal<PictureState>("off");
 const [pictureWhy, setPictureWhy] = createSignal<string | null>(null);
@@ -46,7 +47,7 @@ export function look(session: string | null): void {
   curveOf = session;
   stallTimer = setInterval(() => {
     if (picture() === "playing" && performance.now() - frameAt > STALL_MS) setPicture("stalled");
-  }, 250);
+  }, LOOK_MS);
   leave = watch(session, {
     picture(state, why) {
       setPicture(state);

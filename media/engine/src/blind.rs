@@ -3,7 +3,7 @@
 use lsie_device::Frame;
 use lsie_graph::{Emitter, Layer, NodeError, Packet};
 use lsie_schemas::contract::VisualStatus;
-use lsie_schemas::observation::{CalibrationState, FaceObservation, NullReason};
+use lsie_schemas::observation::{CalibrationState, FaceObservation, NullReason, UnitScores};
 
 /// Frames in, observations without a face out. Time, windows and sound go on as ever; the baseline stays what it was.
 pub(crate) struct BlindLayer {
@@ -36,6 +36,7 @@ impl Layer for BlindLayer {
             face: Err(NullReason::ModelUnavailable),
             calibration: self.calibration,
             score: None,
+            units: UnitScores::default(),
             status: VisualStatus::WaitingForFace,
         };
         out.emit(packet.pts, observation);

@@ -111,6 +111,7 @@ fn open_checked(address: SourceAddress, settings: &OpenSettings) -> Result<Input
             fps,
             duration_secs,
             start_secs,
+            shows_clock,
             fail_after_secs,
             pace,
         } => {
@@ -120,6 +121,7 @@ fn open_checked(address: SourceAddress, settings: &OpenSettings) -> Result<Input
                 fps,
                 duration_secs,
                 start_secs,
+                shows_clock,
                 fail_after_secs,
                 pace,
             };

@@ -72,6 +72,8 @@ pub enum SourceAddress {
         duration_secs: Option<f64>,
         /// Where to begin counting media time, seconds.
         start_secs: f64,
+        /// Whether the time of day is painted into each picture, for whoever measures how late it is shown.
+        shows_clock: bool,
         /// Fault injection: after so many seconds of pictures (sound, without pictures) an element of the pipeline fails.
         fail_after_secs: Option<f64>,
         /// `Live` unless the address says otherwise.
@@ -107,8 +109,8 @@ const KNOWN: [SchemeHelp; 9] = [
     },
     SchemeHelp {
         scheme: "test",
-        form: "test:bars ?size=1280x720 &fps=30 &seconds=n &pace=live|paced|fast &start=seconds &fail_after=seconds",
-        help: "colour bars and a tone, generated; fail_after breaks it on purpose, for tests of what happens then",
+        form: "test:bars ?size=1280x720 &fps=30 &seconds=n &pace=live|paced|fast &start=seconds &clock=1 &fail_after=seconds",
+        help: "colour bars and a tone, generated; clock=1 paints the time of day into a corner, fail_after breaks it on purpose",
     },
     SchemeHelp {
         scheme: "demo",
@@ -263,6 +265,7 @@ fn parse_test(url: &str, place: &str, mut query: Query<'_>) -> Result<SourceAddr
     let fps = query.whole("fps", MAX_TEST_FPS)?.unwrap_or(30);
     let duration_secs = query.secs("seconds")?;
     let start_secs = query.secs("start")?.unwrap_or(0.0);
+    let shows_clock = query.switch("clock")?;
     let fail_after_secs = query.secs("fail_after")?;
     let pace = query.pace(Pace::Live)?;
     query.finish()?;
@@ -272,6 +275,7 @@ fn parse_test(url: &str, place: &str, mut query: Query<'_>) -> Result<SourceAddr
         fps,
         duration_secs,
         start_secs,
+        shows_clock,
         fail_after_secs,
         pace,
     })
@@ -281,11 +285,7 @@ fn parse_demo(url: &str, place: &str, mut query: Query<'_>) -> Result<SourceAddr
     if place != "presenter" {
         return Err(bad(url, "the only demo is demo:presenter"));
     }
-    let mask = match query.take("mask") {
-        None | Some("0") => false,
-        Some("1") => true,
-        Some(_) => return Err(bad(url, "mask is 0 or 1")),
-    };
+    let mask = query.switch("mask")?;
     let start_secs = query.secs("start")?.unwrap_or(0.0);
     let pace = query.pace(Pace::Live)?;
     query.finish()?;
@@ -328,6 +328,14 @@ impl<'a> Query<'a> {
     fn take(&mut self, key: &str) -> Option<&'a str> {
         let index = self.pairs.iter().position(|(known, _)| *known == key)?;
         Some(self.pairs.swap_remove(index).1)
+    }
+
+    fn switch(&mut self, key: &str) -> Result<bool, IngestError> {
+        match self.take(key) {
+            None | Some("0") => Ok(false),
+            Some("1") => Ok(true),
+            Some(_) => Err(bad(self.url, &format!("{key} is 0 or 1"))),
+        }
     }
 
     fn pace(&mut self, default: Pace) -> Result<Pace, IngestError> {
@@ -443,13 +451,15 @@ mod tests {
             }
         );
         assert_eq!(
-            SourceAddress::parse("test:bars?seconds=3&size=64x48&fps=25&fail_after=0.5").unwrap(),
+            SourceAddress::parse("test:bars?seconds=3&size=64x48&fps=25&clock=1&fail_after=0.5")
+                .unwrap(),
             SourceAddress::Test {
                 width: 64,
                 height: 48,
                 fps: 25,
                 duration_secs: Some(3.0),
                 start_secs: 0.0,
+                shows_clock: true,
                 fail_after_secs: Some(0.5),
                 pace: Pace::Live
             }

@@ -61,7 +61,8 @@ pub(crate) struct Shared {
 struct Entry {
     orders: mpsc::Sender<Order>,
     claim: Option<Arc<Claim>>,
-    is_live: bool,
+    /// Whether it was ever connected. One that is silent for a moment still watches: its pictures go on.
+    has_connected: bool,
 }
 
 /// What a peer is told.
@@ -152,7 +153,7 @@ impl PeerHost {
     pub fn gauges(&self) -> PeerGauges {
         let mut gauges = PeerGauges::default();
         for entry in self.shared.peers().values() {
-            match (entry.is_live, entry.claim.is_some()) {
+            match (entry.has_connected, entry.claim.is_some()) {
                 (true, false) => gauges.viewers += 1,
                 (true, true) => gauges.publishers += 1,
                 (false, _) => gauges.connecting += 1,
@@ -226,7 +227,7 @@ impl Shared {
         let entry = Entry {
             orders,
             claim,
-            is_live: false,
+            has_connected: false,
         };
         peers.insert(peer_id, entry);
         Some(receiver)
@@ -324,10 +325,10 @@ impl Shared {
         Ok((Arc::new(answered.peer), answered.events))
     }
 
-    /// Notes whether a peer is connected.
-    pub(crate) fn note_live(&self, peer_id: Uuid, is_live: bool) {
+    /// Notes that a peer was connected for the first time.
+    pub(crate) fn note_connected(&self, peer_id: Uuid) {
         if let Some(entry) = self.peers().get_mut(&peer_id) {
-            entry.is_live = is_live;
+            entry.has_connected = true;
         }
     }
 }

@@ -57,14 +57,13 @@ impl Peer {
                 PeerState::Over(reason) => break reason,
                 PeerState::Live if !has_begun => {
                     has_begun = true;
+                    self.shared.note_connected(self.id);
                     if let Some(reason) = self.begin(&mut work) {
                         machine.end(reason);
                     }
                 }
                 PeerState::Answered | PeerState::Live | PeerState::Away => {}
             }
-            self.shared
-                .note_live(self.id, machine.state() == PeerState::Live);
             let step = self
                 .next(&mut work, machine.deadline().map(|d| origin + d))
                 .await;

@@ -281,11 +281,11 @@ pub enum PeerRefusal {
 /// Peers as they are now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct PeerGauges {
-    /// Viewers that are connected.
+    /// Viewers that were connected and are not given up: one that is silent for some seconds is still sent pictures.
     pub viewers: u32,
-    /// Publishers that are connected.
+    /// Publishers likewise.
     pub publishers: u32,
-    /// Peers that are not connected yet, or not any more.
+    /// Peers that are not connected yet.
     pub connecting: u32,
 }
 

@@ -1,5 +1,9 @@
 //! The OpenAPI document, made from the same types the handlers use.
 
+mod peers;
+
+pub use peers::{PEER_OPERATIONS, PeerOperation};
+
 use axum::Json;
 use lsie_schemas::api::{
     Alert, AttestAccepted, AttestRequest, ChunkAccepted, CoModulationLogRow, Encounter,
@@ -65,7 +69,7 @@ const fn post(
     }
 }
 
-/// Every route of the server.
+/// Every route of the server but those of WHEP and WHIP, which are [`PEER_OPERATIONS`].
 pub const OPERATIONS: &[Operation] = &[
     get(
         "/",
@@ -268,15 +272,22 @@ pub fn build() -> Value {
     let mut generator = SchemaSettings::openapi3().into_generator();
     let problem = of::<Problem>(&mut generator);
     let mut paths = Map::new();
+    let mut add = |path: &str, method: &str, body: Value| {
+        let methods = paths.entry(path).or_insert_with(|| json!({}));
+        if let Some(methods) = methods.as_object_mut() {
+            methods.insert(method.to_owned(), body);
+        }
+    };
     for operation in OPERATIONS {
         let body = describe(operation, &problem, &mut generator);
-        if let Some(methods) = paths
-            .entry(operation.path)
-            .or_insert_with(|| json!({}))
-            .as_object_mut()
-        {
-            methods.insert(operation.method.to_owned(), body);
-        }
+        add(operation.path, operation.method, body);
+    }
+    for operation in PEER_OPERATIONS {
+        add(
+            operation.path,
+            operation.method,
+            peers::describe(operation, &problem),
+        );
     }
     json!({
         "openapi": "3.0.3",
@@ -286,13 +297,15 @@ pub fn build() -> Value {
     })
 }
 
-fn describe(operation: &Operation, problem: &Value, generator: &mut SchemaGenerator) -> Value {
-    let mut parameters: Vec<Value> = operation
-        .path
-        .split('/')
+fn path_parameters(path: &str) -> Vec<Value> {
+    path.split('/')
         .filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
         .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }))
-        .collect();
+        .collect()
+}
+
+fn describe(operation: &Operation, problem: &Value, generator: &mut SchemaGenerator) -> Value {
+    let mut parameters = path_parameters(operation.path);
     parameters.extend(operation.parameters.iter().map(|name| {
         let kind = match *name {
             "limit" => "integer",

@@ -20,7 +20,7 @@
 use lsie_kernels::action_units::Shape;
 use lsie_kernels::au12::{ALPHA, score};
 use lsie_kernels::pose::Pose;
-use lsie_schemas::observation::{CALIBRATION_FRAMES_REQUIRED, NullReason};
+use lsie_schemas::observation::{CALIBRATION_FRAMES_REQUIRED, NullReason, UnitScores};
 
 use super::blink::BlinkCounter;
 use super::calibration::{Calibrator, median};
@@ -133,6 +133,17 @@ impl ActionUnits {
             jaw_drop: nothing,
             eye_closure: nothing,
             blinks_per_min: nothing,
+        }
+    }
+
+    /// Those that an observation carries.
+    pub fn scores(&self) -> UnitScores {
+        UnitScores {
+            inner_brow: self.inner_brow.ok(),
+            outer_brow: self.outer_brow.ok(),
+            lips_part: self.lips_part.ok(),
+            jaw_drop: self.jaw_drop.ok(),
+            eye_closure: self.eye_closure.ok(),
         }
     }
 }

@@ -192,6 +192,7 @@ impl FaceTracker {
             face,
             calibration: self.baselines.calibrator().state(),
             score,
+            units: self.newest_units.scores(),
         }
     }
 

@@ -1,6 +1,6 @@
 use crossbeam::channel::Receiver;
 use lsie_schemas::link::ClockRung;
-use lsie_schemas::observation::{FaceMeasurement, HeadPose, Landmarks};
+use lsie_schemas::observation::{FaceMeasurement, HeadPose, Landmarks, UnitScores};
 use lsie_schemas::time::UtcMicros;
 
 use super::*;
@@ -61,6 +61,7 @@ fn frame(pts_ns: i64, ratio: Option<f64>, score: Option<f64>) -> FaceObservation
         }),
         calibration: CalibrationState::default(),
         score,
+        units: UnitScores::default(),
         status: VisualStatus::Ready,
     }
 }

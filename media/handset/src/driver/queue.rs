@@ -10,6 +10,8 @@ use crate::media::{AccessUnit, UnitFlags};
 const MAX_UNITS: usize = 8;
 /// Longest stretch of pictures that waits, nanoseconds.
 const MAX_STRETCH_NS: i64 = 250_000_000;
+/// Keys lie a second apart; some more, so that none is asked for that is under way.
+const KEY_INTERVAL_NS: i64 = 1_500_000_000;
 
 #[derive(Debug)]
 struct Inner<T> {
@@ -104,6 +106,10 @@ struct Units {
     waiting: VecDeque<AccessUnit>,
     /// Since when units are dropped for want of a key, by arrival.
     dropping_since_ns: Option<i64>,
+    /// A consumer wants a key that it cannot wait for much longer.
+    is_key_wanted: bool,
+    /// Since when it got none, by arrival.
+    wanted_since_ns: Option<i64>,
     is_next_discontinuous: bool,
     dropped: u64,
     is_closed: bool,
@@ -121,6 +127,11 @@ impl VideoQueue {
     pub fn push(&self, mut unit: AccessUnit) -> u64 {
         let mut units = self.lock();
         let is_key = unit.flags.has(UnitFlags::KEY);
+        if is_key {
+            (units.is_key_wanted, units.wanted_since_ns) = (false, None);
+        } else if units.is_key_wanted {
+            units.wanted_since_ns.get_or_insert(unit.arrived_ns);
+        }
         let stretch = units.waiting.front().map_or(0, |first| {
             unit.device_pts_ns.saturating_sub(first.device_pts_ns)
         });
@@ -173,10 +184,19 @@ impl VideoQueue {
         units.is_closed && units.waiting.is_empty()
     }
 
-    /// Since when units are dropped because no key came, our monotonic clock in nanoseconds.
+    /// Wants a key for somebody beside the decoder. The phone gives one each second by itself; only when it does not, its
+    /// capture is started again, which is seen as a gap.
+    pub fn want_key(&self) {
+        self.lock().is_key_wanted = true;
+    }
+
+    /// Since when a key is missing, our monotonic clock in nanoseconds: units are dropped because none came, or one is
+    /// wanted and longer overdue than keys lie apart.
     #[must_use]
     pub fn dropping_since_ns(&self) -> Option<i64> {
-        self.lock().dropping_since_ns
+        let units = self.lock();
+        let overdue = units.wanted_since_ns.map(|since| since + KEY_INTERVAL_NS);
+        units.dropping_since_ns.into_iter().chain(overdue).min()
     }
 
     pub(crate) fn close(&self) {
@@ -222,6 +242,20 @@ mod tests {
         assert_eq!(rest.len(), 8);
         assert!(rest[7].flags.has(UnitFlags::DISCONTINUOUS));
         assert!(!rest[6].flags.has(UnitFlags::DISCONTINUOUS));
+    }
+
+    #[test]
+    fn a_key_that_is_wanted_is_missing_only_when_it_is_overdue() {
+        let queue = VideoQueue::default();
+        queue.push(unit(0, true));
+        queue.want_key();
+        assert_eq!(queue.dropping_since_ns(), None, "nothing came since");
+        queue.push(unit(1, false));
+        queue.push(unit(2, false));
+        assert_eq!(queue.dropping_since_ns(), Some(1 + KEY_INTERVAL_NS));
+        queue.push(unit(3, true));
+        queue.push(unit(4, false));
+        assert_eq!(queue.dropping_since_ns(), None);
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! `file:`: whatever GStreamer demultiplexes and decodes.
 
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use gstreamer_video as gst_video;
 use crate::error::IngestError;
 use crate::gst::core::{Keeping, PipelineCore, make, pipeline_error, pull_sink};
 use crate::gst::ending::Ending;
+use crate::gst::forward::Forwarder;
 use crate::gst::planes::Uploader;
 use crate::gst::reblock::Reblocker;
 use crate::gst::sound::{AudioSource, SinkSound, sound_caps};
@@ -96,6 +96,8 @@ pub(crate) fn open_file(
     let core = PipelineCore::watched("file", watch.clone())?;
     let found = Arc::new(Mutex::new(Found::default()));
     let branching = Branching::of_file(pace, settings, &watch);
+    let tap = settings.tap.clone().filter(|_| pace != Pace::Fast);
+    let forwarder = Forwarder::of(&core, &tap);
     build(&core, path, &found, branching)?;
     let in_file = |error| not_media(path, error);
     core.set(gst::State::Paused).map_err(in_file)?;
@@ -128,9 +130,9 @@ pub(crate) fn open_file(
         duration_ns,
     };
     let clock = (pace == Pace::Paced).then(|| PaceClock::starting_now(start_pts_ns));
-    if let Some(video) = found.video.as_ref().filter(|_| pace != Pace::Fast) {
-        let forwards = Arc::new(AtomicBool::new(false));
-        show_to_viewers(&video.sink, &settings.tap, &forwards, 0, &watch);
+    if let (Some(video), Some(forwarder)) = (&found.video, &forwarder) {
+        forwarder.leave_at(&video.sink, 0);
+        show_to_viewers(&video.sink, &tap, forwarder.flag(), 0, &watch);
     }
     let video = match found.video {
         Some(video) => Some(

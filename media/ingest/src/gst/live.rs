@@ -17,6 +17,7 @@ use gstreamer::prelude::*;
 use crate::error::IngestError;
 use crate::gst::core::{Keeping, PipelineCore, make};
 use crate::gst::file::{Branching, Found, branch, low_delay};
+use crate::gst::forward::Forwarder;
 use crate::gst::planes::Uploader;
 use crate::gst::reblock::Reblocker;
 use crate::gst::sound::{AudioSource, SinkSound};
@@ -44,6 +45,7 @@ const SOUNDS_WAITING: u32 = 50;
 /// A live pipeline while its head is built.
 pub(super) struct LiveBuild {
     pub(super) core: Arc<PipelineCore>,
+    forwarder: Option<Arc<Forwarder>>,
     found: Arc<Mutex<Found>>,
     branching: Branching,
     /// Heads that may still get pads.
@@ -55,6 +57,7 @@ impl LiveBuild {
         let core = PipelineCore::watched(name, watch.clone())?;
         low_delay(&core);
         Ok(LiveBuild {
+            forwarder: Forwarder::of(&core, &settings.tap),
             core,
             found: Arc::default(),
             branching: Branching {
@@ -164,9 +167,10 @@ pub(super) fn open_live(
         audio: found.audio.as_ref().map(|audio| audio.info),
         duration_ns: None,
     };
-    if let Some(video) = &found.video {
-        let forwards = Arc::new(AtomicBool::new(false));
-        show_to_viewers(&video.sink, &settings.tap, &forwards, start_pts_ns, &watch);
+    if let (Some(video), Some(forwarder)) = (&found.video, &live.forwarder) {
+        forwarder.leave_at(&video.sink, start_pts_ns);
+        let forwards = forwarder.flag();
+        show_to_viewers(&video.sink, &settings.tap, forwards, start_pts_ns, &watch);
     }
     let video = match found.video {
         Some(video) => Some(

@@ -3,12 +3,14 @@
 pub(crate) mod cadence;
 mod capture;
 pub(crate) mod clip;
+mod clock_code;
 pub(crate) mod complaints;
 pub(crate) mod core;
 pub(crate) mod cuda;
 pub(crate) mod decoder;
 pub(crate) mod ending;
 pub(crate) mod file;
+mod forward;
 mod live;
 mod network;
 pub(crate) mod pattern;

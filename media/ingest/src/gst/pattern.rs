@@ -8,6 +8,7 @@ use gstreamer::prelude::*;
 use gstreamer_video as gst_video;
 
 use crate::error::IngestError;
+use crate::gst::clock_code::paint_time;
 use crate::gst::core::{Keeping, PipelineCore, make, pull_sink};
 use crate::gst::planes::Uploader;
 use crate::gst::reblock::{BLOCK_FRAMES, Reblocker};
@@ -32,6 +33,7 @@ pub(crate) struct Pattern {
     pub(crate) fps: u32,
     pub(crate) duration_secs: Option<f64>,
     pub(crate) start_secs: f64,
+    pub(crate) shows_clock: bool,
     pub(crate) fail_after_secs: Option<f64>,
     pub(crate) pace: Pace,
 }
@@ -129,6 +131,9 @@ fn add_bars(core: &PipelineCore, pattern: Pattern) -> Result<gstreamer_app::AppS
         Keeping::Blocking(3)
     };
     let sink = pull_sink(&caps, keeping, pattern.pace == Pace::Paced);
+    if pattern.shows_clock {
+        paint_time(&source, &caps)?;
+    }
     let fault = fault_after(pattern.fail_after_secs, f64::from(pattern.fps))?;
     core.add_chain(&[&source, &fault, sink.upcast_ref()])?;
     Ok(sink)

@@ -87,7 +87,7 @@ impl ViewerPictures {
         if self.encoder.is_none() {
             self.start(&caps);
         }
-        let Some(pts_ns) = self.media_time(pad, buffer) else {
+        let Some(pts_ns) = media_time(pad, buffer, self.pts_offset_ns) else {
             return;
         };
         let Some(encoder) = &self.encoder else { return };
@@ -108,16 +108,21 @@ impl ViewerPictures {
             Err(error) => tracing::error!(%error, "pictures cannot be encoded for viewers"),
         }
     }
+}
 
-    fn media_time(&self, pad: &gst::Pad, buffer: &gst::Buffer) -> Option<u64> {
-        let pts = buffer.pts()?;
-        let segment = pad.sticky_event::<gst::event::Segment>(0);
-        let time = segment
-            .as_ref()
-            .and_then(|event| event.segment().downcast_ref::<gst::ClockTime>())
-            .map_or(Some(pts), |segment| segment.to_stream_time(pts))?;
-        time.nseconds().checked_add_signed(self.pts_offset_ns)
-    }
+/// Media time of a picture at a sink, nanoseconds.
+pub(super) fn media_time(
+    pad: &gst::Pad,
+    buffer: &gst::BufferRef,
+    pts_offset_ns: i64,
+) -> Option<u64> {
+    let pts = buffer.pts()?;
+    let segment = pad.sticky_event::<gst::event::Segment>(0);
+    let time = segment
+        .as_ref()
+        .and_then(|event| event.segment().downcast_ref::<gst::ClockTime>())
+        .map_or(Some(pts), |segment| segment.to_stream_time(pts))?;
+    time.nseconds().checked_add_signed(pts_offset_ns)
 }
 
 struct Encoder {

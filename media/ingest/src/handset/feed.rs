@@ -88,6 +88,9 @@ impl Run {
     fn feed(&mut self) {
         while !self.link.is_stopped() && !self.ended.load(Ordering::Acquire) {
             self.link.note_events();
+            if self.decoder.viewers_want_key_frame() {
+                self.link.streams.video.want_key();
+            }
             let Some(unit) = self.link.streams.video.pop(NAP) else {
                 if self.link.streams.video.is_finished() {
                     return;

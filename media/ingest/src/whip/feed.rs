@@ -40,6 +40,7 @@ impl WhipFeed {
         flag: Arc<AtomicBool>,
     ) -> Result<Self, IngestError> {
         let ended = Arc::new(AtomicBool::new(false));
+        let already = taking.publication.dropped();
         let mut run = Run {
             taking,
             decoder,
@@ -50,6 +51,7 @@ impl WhipFeed {
             picture_clock: RtpClock::new(PICTURE_RATE_HZ),
             sound_clock: RtpClock::new(SOUND_RATE_HZ),
             growing: Growing::default(),
+            dropped: already,
         };
         let thread = std::thread::Builder::new()
             .name(THREAD_NAME.to_owned())
@@ -92,6 +94,8 @@ struct Run {
     picture_clock: RtpClock,
     sound_clock: RtpClock,
     growing: Growing,
+    /// What the publication had dropped when it was last looked at.
+    dropped: u64,
 }
 
 impl Run {
@@ -105,6 +109,7 @@ impl Run {
                 }
                 None => true,
             };
+            self.count_dropped();
             if self.decoder.viewers_want_key_frame() {
                 self.taking.publication.ask_key_frame();
             }
@@ -113,6 +118,15 @@ impl Run {
             }
         }
         self.sound.0.stop();
+    }
+
+    /// What came without a key frame before it, or was one too many, gave no picture.
+    fn count_dropped(&mut self) {
+        let dropped = self.taking.publication.dropped();
+        let more = dropped.saturating_sub(std::mem::replace(&mut self.dropped, dropped));
+        if more > 0 {
+            self.decoder.watch().access_units_undecoded(more);
+        }
     }
 
     /// False when nothing more can be given.

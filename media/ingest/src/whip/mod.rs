@@ -54,11 +54,18 @@ impl Drop for Taking {
 impl RemoteSource for Taking {
     fn health(&self) -> SourceHealth {
         let is_connected = self.publication.is_published();
-        let (state, detail, hint) = if is_connected {
-            (SourceState::Ok, "published", String::new())
-        } else {
+        let (state, detail, hint) = if !is_connected {
             let hint = format!("publish to /whip/{}", self.name.as_str());
             (SourceState::Recovering, "nobody publishes", hint)
+        } else if self.publication.awaits_key_frame() {
+            let hint = "the publisher is asked for a key frame; if none comes, publish again";
+            (
+                SourceState::Recovering,
+                "published, without a key frame",
+                hint.to_owned(),
+            )
+        } else {
+            (SourceState::Ok, "published", String::new())
         };
         SourceHealth {
             state,

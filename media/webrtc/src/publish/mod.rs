@@ -120,11 +120,16 @@ impl Taker {
             other => other.insert(Depacketiser::new(codec)),
         };
         let whole = depacketiser.push(&part.payload, part.rtp_time, part.is_last);
-        if let Some(picture) = whole {
-            if picture.is_key {
-                self.requests.came();
+        match whole {
+            Some(picture) => {
+                if picture.is_key {
+                    self.requests.came();
+                }
+                self.claim.picture(picture);
             }
-            self.claim.picture(picture);
+            // Its end came, and it is of no use: torn, or without a key frame before it.
+            None if part.is_last => self.claim.useless(),
+            None => {}
         }
     }
 

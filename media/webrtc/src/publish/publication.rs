@@ -110,7 +110,13 @@ impl Publication {
         self.state().is_published
     }
 
-    /// Pictures and sounds that were dropped because the source did not take them in time.
+    /// Whether nothing can be decoded before the publisher sends a key frame.
+    pub fn awaits_key_frame(&self) -> bool {
+        let state = self.state();
+        state.is_published && state.is_taken && state.awaits_key
+    }
+
+    /// Pictures and sounds that were dropped because the source did not take them in time, or that could not be decoded.
     pub fn dropped(&self) -> u64 {
         self.state().dropped
     }
@@ -200,6 +206,14 @@ impl Claim {
         self.publication.arrived.notify_one();
     }
 
+    /// A picture came that cannot be decoded.
+    pub(super) fn useless(&self) {
+        let mut state = self.publication.state();
+        if state.is_taken && state.belongs_to(self.publisher) {
+            state.dropped += 1;
+        }
+    }
+
     pub(super) fn sound(&self, data: &[u8], rtp_time: u32) {
         let mut state = self.publication.state();
         if !state.is_taken || !state.belongs_to(self.publisher) {
@@ -282,7 +296,7 @@ mod tests {
         assert!(claim.take_key_request());
         claim.picture(picture(false));
         assert!(
-            publication.next(Duration::ZERO).is_none(),
+            publication.next(Duration::ZERO).is_none() && publication.awaits_key_frame(),
             "no key frame yet"
         );
         for n in 0..1000 {

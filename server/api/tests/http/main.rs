@@ -13,5 +13,6 @@ mod intake;
 mod lifecycle;
 mod second_user;
 mod shapes;
+mod signalling;
 mod stage;
 mod stream;

@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use lsie_schemas::config::{AuthMode, EngineConfig, ServerConfig, SessionConfig};
 use lsie_schemas::link::{
     EngineCounters, EngineHeartbeat, EngineHello, EngineMessage, FrameDecoder, LINK_PROTOCOL,
-    PeerGauges, ServerHello, ServerMessage, SessionStarted, Text, encode_frame,
+    PeerGauges, PeerOrder, PeerRefusal, PeerReport, PeerRole, Sdp, ServerHello, ServerMessage,
+    SessionStarted, Text, encode_frame,
 };
 use lsie_schemas::observation::CalibrationState;
 use lsie_schemas::time::UtcMicros;
@@ -125,8 +126,45 @@ fn play(order: ServerMessage) -> Option<EngineMessage> {
             stimulus_time_s: 1_767_225_640.0,
             calibrated: true,
         }),
+        ServerMessage::Peer(order) => {
+            peer(*order).map(|report| EngineMessage::Peer(Box::new(report)))
+        }
         _ => None,
     }
+}
+
+/// An offer, and an answer, that parse.
+pub(crate) const SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\n\
+    c=IN IP4 0.0.0.0\r\na=mid:0\r\na=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\n";
+
+/// Answers peers; refuses publishers by their name.
+fn peer(order: PeerOrder) -> Option<PeerReport> {
+    let (peer_id, role) = match order {
+        PeerOrder::Open { peer_id, role, .. } => (peer_id, role),
+        PeerOrder::Trickle { .. } | PeerOrder::Close { .. } => return None,
+    };
+    let why = match &role {
+        PeerRole::Publish { name } => match name.as_str() {
+            "bad" => Some(PeerRefusal::BadOffer),
+            "other" => Some(PeerRefusal::NothingInCommon),
+            "taken" => Some(PeerRefusal::NameTaken),
+            "broken" => Some(PeerRefusal::Failed),
+            "full" => Some(PeerRefusal::Full),
+            _ => None,
+        },
+        PeerRole::View { .. } => None,
+    };
+    Some(match why {
+        Some(why) => PeerReport::Refused {
+            peer_id,
+            why,
+            detail: Text::cut("scripted"),
+        },
+        None => PeerReport::Answered {
+            peer_id,
+            answer: Sdp::parse(SDP).unwrap(),
+        },
+    })
 }
 
 /// A server of its own thread; ends when dropped.

@@ -18,6 +18,7 @@
 )]
 
 mod analyze;
+mod bad_peers;
 mod bad_starts;
 mod canary;
 mod cli;
@@ -35,7 +36,6 @@ mod simulated;
 mod watching;
 
 #[path = "../../../../media/webrtc/tests/peers/client.rs"]
-#[expect(dead_code, reason = "publishers are tested beside it")]
 mod client;
 #[path = "../../../../tests/src/signalling/mod.rs"]
 #[expect(unreachable_pub, reason = "it is public where it lives")]

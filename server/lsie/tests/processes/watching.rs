@@ -155,6 +155,54 @@ fn raw_pictures_are_encoded_while_somebody_watches_and_only_then() {
 }
 
 #[test]
+fn a_file_without_b_frames_is_forwarded_and_one_with_them_is_encoded_once_for_all() {
+    let place = Place::new();
+    let server = Server::start(&place, &[]);
+    for (encoder, is_forwarded) in [
+        ("x264enc bframes=0 key-int-max=30", true),
+        ("x264enc bframes=2 b-adapt=false key-int-max=30", false),
+        // None of its key frames can be asked for, and the next one is far away.
+        ("x264enc bframes=0 key-int-max=400", false),
+    ] {
+        let path = film(&place, encoder);
+        let session = server.session(&format!("file://{}", path.display()));
+        server.wait_picture(&session);
+        runtime().block_on(async {
+            let (mut client, _) = watch(&server, "/whep/live").await;
+            let mut times = Vec::new();
+            for _ in 0..90 {
+                times.push(client.sees("a picture", picture_time).await);
+            }
+            let shown = times.iter().map(|time| time / 3000).max().unwrap();
+            assert!(shown < 600, "{encoder}: media time, as measured: {times:?}");
+            assert!(times.is_sorted(), "{encoder}: shown in order: {times:?}");
+            client.pc.close().await.unwrap();
+        });
+        let counters = server.get("/api/v2/status")["engine"]["counters"].clone();
+        let encoded = counters["viewer_frames_encoded"].as_u64().unwrap();
+        assert_eq!(encoded == 0, is_forwarded, "{encoder}: {encoded} encoded");
+        end(&server, &session);
+        server.wait_ended(&session);
+    }
+}
+
+/// Twenty seconds of a moving ball.
+fn film(place: &Place, encoder: &str) -> std::path::PathBuf {
+    let path = place.root().join(format!("{}.mp4", encoder.len()));
+    let chain = format!(
+        "videotestsrc num-buffers=600 pattern=ball ! video/x-raw,format=I420,width=320,height=240,framerate=30/1 \
+         ! {encoder} speed-preset=ultrafast ! h264parse ! mp4mux ! filesink location={}",
+        path.display()
+    );
+    let made = std::process::Command::new("gst-launch-1.0")
+        .arg("-q")
+        .args(chain.split_whitespace())
+        .status();
+    assert!(made.unwrap().success(), "{chain}");
+    path
+}
+
+#[test]
 fn our_server_conforms() {
     let place = Place::new();
     let server = Server::start(&place, &[]);
