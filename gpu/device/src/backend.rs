@@ -51,10 +51,34 @@ pub(crate) trait Lane: Any + Debug + Send + Sync {
         None
     }
 
+    /// Marks the end of what is queued. A lane without marks waits for it.
+    fn mark(&self) -> Result<Box<dyn Passed>, DeviceError> {
+        self.synchronize()?;
+        Ok(Box::new(Done))
+    }
+
     /// Where the device can record launches and play them again.
     fn recorder(&self) -> Option<&dyn Recorder> {
         None
     }
+}
+
+/// A mark in a lane.
+pub(crate) trait Passed: Debug + Send {
+    fn is_reached(&self) -> bool;
+    fn wait(&self);
+}
+
+/// The mark behind work that was waited for.
+#[derive(Debug)]
+struct Done;
+
+impl Passed for Done {
+    fn is_reached(&self) -> bool {
+        true
+    }
+
+    fn wait(&self) {}
 }
 
 /// The device's side of a buffer. Ranges have been checked.
@@ -68,6 +92,15 @@ pub(crate) trait Memory: Any + Debug + Send + Sync {
         lane: &dyn Lane,
         offset_bytes: usize,
         bytes: &mut [u8],
+    ) -> Result<(), DeviceError>;
+
+    /// Queues a copy of whole words (4 bytes) from other memory of the lane's device.
+    fn copy_from(
+        &self,
+        lane: &dyn Lane,
+        source: &dyn Memory,
+        from_bytes: usize,
+        bytes: usize,
     ) -> Result<(), DeviceError>;
 
     fn raw_address(&self) -> Option<u64> {

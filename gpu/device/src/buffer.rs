@@ -157,6 +157,47 @@ impl Buffer {
         Ok(())
     }
 
+    /// Copies `bytes` of another buffer of the same device, from `from_bytes` on, to the beginning of this one. They never leave the
+    /// device, so nothing is counted as crossing. Both numbers are multiples of 4, else it is [`DeviceError::Rejected`].
+    pub fn copy_from(
+        &mut self,
+        stream: &Stream,
+        source: &Buffer,
+        from_bytes: usize,
+        bytes: usize,
+    ) -> Result<(), DeviceError> {
+        self.check_stream(stream)?;
+        source.check_stream(stream)?;
+        if from_bytes.saturating_add(bytes) > source.bytes {
+            return Err(source.out_of_bounds(from_bytes, bytes));
+        }
+        if bytes > self.bytes {
+            return Err(self.out_of_bounds(0, bytes));
+        }
+        if !from_bytes.is_multiple_of(4) || !bytes.is_multiple_of(4) {
+            return Err(DeviceError::Rejected {
+                what: self.label.to_string(),
+                detail: "a copy on the device moves whole words".to_owned(),
+            });
+        }
+        match (&mut self.storage, &source.storage) {
+            (Storage::Host(lines), Storage::Host(others)) => {
+                let all: &mut [u8] = bytemuck::cast_slice_mut(lines.as_mut_slice());
+                let others: &[u8] = bytemuck::cast_slice(others.as_slice());
+                let given = others.get(from_bytes..from_bytes + bytes);
+                if let (Some(target), Some(given)) = (all.get_mut(..bytes), given) {
+                    target.copy_from_slice(given);
+                }
+                Ok(())
+            }
+            (Storage::Device(memory), Storage::Device(other)) => {
+                memory.copy_from(stream.lane(), other.as_ref(), from_bytes, bytes)
+            }
+            // Both are of the stream's device.
+            _ => Err(wrong_device(stream.lane(), source.kind())),
+        }
+    }
+
     /// Borrows the memory as `T` where the device's memory is the host's (the `cpu` device); `None` elsewhere, or when the
     /// size is no whole number of `T`. No copy, not counted.
     pub fn host<T: Pod>(&self) -> Option<&[T]> {

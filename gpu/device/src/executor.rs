@@ -3,8 +3,10 @@
 //! Its memory is the host's, yet it is not the `cpu` device: launchers queue their text on it, with the parameters and buffers
 //! that a real device would get.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::backend::{Lane, Memory, Work, as_lane, as_memory, wrong_device};
@@ -12,6 +14,7 @@ use crate::buffer::Buffer;
 use crate::device::Device;
 use crate::error::DeviceError;
 use crate::kind::{DeviceInfo, DeviceKind};
+use crate::lent::{LentMemory, NativeContext};
 use crate::source::KernelSource;
 use crate::stream::Stream;
 use crate::transfer::{TransferCounters, Transfers};
@@ -32,8 +35,10 @@ pub struct Job {
 /// A buffer of a [`Job`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobBuffer {
-    /// Its bytes; the executor changes them as the kernel does.
+    /// Its bytes; the executor changes them as the kernel does. None of memory that is lent.
     pub bytes: Vec<u8>,
+    /// Where memory that is lent lies; 0 for the device's own. Nobody knows here whether the host may follow it.
+    pub lent_at: u64,
     /// Whether the kernel may change them.
     pub is_output: bool,
 }
@@ -88,6 +93,7 @@ impl Device for ExecutorDevice {
             kind: self.info.kind,
             executor: Arc::clone(&self.executor),
             content: Mutex::new(content),
+            lent: None,
         };
         let counters = Arc::clone(&self.counters);
         Ok(Buffer::of_device(memory, bytes, label, counters))
@@ -109,6 +115,31 @@ impl Device for ExecutorDevice {
         self.counters.launches()
     }
 
+    /// A context that nobody can work in.
+    fn native_context(&self) -> Option<NativeContext> {
+        Some(NativeContext {
+            handle: NonZeroUsize::MIN,
+            ordinal: 0,
+            owner: Arc::clone(&self.counters) as Arc<dyn Any + Send + Sync>,
+        })
+    }
+
+    #[expect(
+        unsafe_code,
+        reason = "as real devices have it; nothing is followed here"
+    )]
+    unsafe fn borrow_memory(&self, memory: LentMemory, label: &str) -> Result<Buffer, DeviceError> {
+        let bytes = memory.bytes;
+        let memory = ExecutorMemory {
+            kind: self.info.kind,
+            executor: Arc::clone(&self.executor),
+            content: Mutex::new(Vec::new()),
+            lent: Some(memory),
+        };
+        let counters = Arc::clone(&self.counters);
+        Ok(Buffer::of_device(memory, bytes, label, counters))
+    }
+
     fn check(&self) -> Result<(), DeviceError> {
         Ok(())
     }
@@ -119,6 +150,7 @@ struct ExecutorMemory {
     kind: DeviceKind,
     executor: Arc<dyn Executor>,
     content: Mutex<Vec<u8>>,
+    lent: Option<LentMemory>,
 }
 
 impl ExecutorMemory {
@@ -136,6 +168,29 @@ impl Memory for ExecutorMemory {
     fn is_of(&self, lane: &dyn Lane) -> bool {
         as_lane::<ExecutorLane>(lane)
             .is_some_and(|lane| Arc::ptr_eq(&self.executor, &lane.executor))
+    }
+
+    fn copy_from(
+        &self,
+        lane: &dyn Lane,
+        source: &dyn Memory,
+        from_bytes: usize,
+        bytes: usize,
+    ) -> Result<(), DeviceError> {
+        let other =
+            as_memory::<ExecutorMemory>(source).ok_or_else(|| wrong_device(lane, source.kind()))?;
+        let given = other
+            .content()
+            .get(from_bytes..from_bytes + bytes)
+            .map(<[u8]>::to_vec);
+        if let (Some(target), Some(given)) = (self.content().get_mut(..bytes), given) {
+            target.copy_from_slice(&given);
+        }
+        Ok(())
+    }
+
+    fn raw_address(&self) -> Option<u64> {
+        self.lent.as_ref().map(|lent| lent.address)
     }
 
     fn upload(&self, _: &dyn Lane, offset_bytes: usize, bytes: &[u8]) -> Result<(), DeviceError> {
@@ -180,6 +235,7 @@ impl Lane for ExecutorLane {
         }
         let buffers = memories.iter().map(|(memory, is_output)| JobBuffer {
             bytes: memory.content().clone(),
+            lent_at: memory.lent.as_ref().map_or(0, |lent| lent.address),
             is_output: *is_output,
         });
         let mut job = Job {

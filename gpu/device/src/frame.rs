@@ -1,4 +1,4 @@
-//! A picture on a device: a pooled slot and what is known about it.
+//! A picture on a device: a pooled slot, or memory that somebody lends, and what is known about it.
 
 use std::sync::Arc;
 
@@ -44,22 +44,39 @@ pub struct Frame {
 
 #[derive(Debug)]
 struct FrameInner {
-    slot: FrameSlot,
+    memory: FrameMemory,
     meta: FrameMeta,
+}
+
+/// Where the planes are.
+#[derive(Debug)]
+enum FrameMemory {
+    Slot(FrameSlot),
+    Lent(Buffer),
 }
 
 impl Frame {
     /// Seals a filled slot. On a bad description the slot goes back to its pool.
     pub fn new(slot: FrameSlot, meta: FrameMeta) -> Result<Self, FrameError> {
-        meta.layout.check(slot.buffer().len_bytes())?;
+        Self::over(FrameMemory::Slot(slot), meta)
+    }
+
+    /// A picture in memory that is not a pool's, such as a decoder's surface ([`crate::Device::borrow_memory`]). The memory is let go
+    /// when the last clone is dropped, or at once on a bad description.
+    pub fn lent(buffer: Buffer, meta: FrameMeta) -> Result<Self, FrameError> {
+        Self::over(FrameMemory::Lent(buffer), meta)
+    }
+
+    fn over(memory: FrameMemory, meta: FrameMeta) -> Result<Self, FrameError> {
+        meta.layout.check(memory.buffer().len_bytes())?;
         Ok(Frame {
-            inner: Arc::new(FrameInner { slot, meta }),
+            inner: Arc::new(FrameInner { memory, meta }),
         })
     }
 
     /// The device memory that holds the planes.
     pub fn buffer(&self) -> &Buffer {
-        self.inner.slot.buffer()
+        self.inner.memory.buffer()
     }
 
     /// Everything but the pixels.
@@ -110,5 +127,14 @@ impl Frame {
     /// The frame's number within its source.
     pub fn seq(&self) -> u64 {
         self.inner.meta.seq
+    }
+}
+
+impl FrameMemory {
+    fn buffer(&self) -> &Buffer {
+        match self {
+            FrameMemory::Slot(slot) => slot.buffer(),
+            FrameMemory::Lent(buffer) => buffer,
+        }
     }
 }

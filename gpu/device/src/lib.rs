@@ -42,6 +42,8 @@ mod frame;
 mod kind;
 mod launch;
 mod layout;
+mod lent;
+mod mark;
 mod pool;
 mod probe;
 mod recording;
@@ -54,7 +56,7 @@ mod wgpu;
 pub use buffer::Buffer;
 pub use cpu::CpuDevice;
 #[cfg(feature = "cuda")]
-pub use cuda::{Compiled, Compiler, CudaDevice, KernelResources, Target};
+pub use cuda::{Compiled, Compiler, CudaDevice, Image, KernelResources, Target};
 pub use device::Device;
 pub use error::{DeviceError, UnavailableReason};
 #[cfg(feature = "executor")]
@@ -66,6 +68,8 @@ pub use layout::{
     ColorMatrix, ColorRange, ColorSpace, FrameError, FrameLayout, MAX_FRAME_SIDE_PX, PixelFormat,
     Plane,
 };
+pub use lent::{LentMemory, NativeContext};
+pub use mark::Mark;
 pub use pool::{FramePool, FrameSlot, PoolStats};
 pub use probe::{DeviceReport, OpenSettings, open, open_nth, open_with, probe};
 pub use recording::Recorded;

@@ -72,6 +72,17 @@ pub struct Capability {
     pub minor: u32,
 }
 
+impl fmt::Display for Choice {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let copies = if self.copies {
+            ", by way of the host"
+        } else {
+            ""
+        };
+        write!(formatter, "{}{copies}: {}", self.provider, self.why)
+    }
+}
+
 impl fmt::Display for Capability {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}.{}", self.major, self.minor)

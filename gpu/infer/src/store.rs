@@ -96,6 +96,11 @@ impl ModelStore {
         }
     }
 
+    /// The folder that was opened.
+    pub fn cache_dir(&self) -> &Path {
+        self.folder.parent().unwrap_or(&self.folder)
+    }
+
     /// The manifest in use.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest

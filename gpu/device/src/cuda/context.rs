@@ -5,19 +5,21 @@
     reason = "the driver is a C library; every call of it is unsafe"
 )]
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::ffi::CString;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use cudarc::driver::result::{self, DriverError};
 use cudarc::driver::sys::{self, CUstreamCaptureMode as CaptureMode};
 
-use super::cache::{self, Key};
 use super::driver::{capability, is_loss, refused, words};
 use super::nvrtc::{Compiler, Target};
 use crate::error::DeviceError;
 use crate::kind::DeviceKind;
+use crate::lent::NativeContext;
 use crate::source::KernelSource;
 use crate::transfer::TransferCounters;
 
@@ -26,6 +28,8 @@ pub(super) struct Context {
     raw: sys::CUcontext,
     device: sys::CUdevice,
     total_bytes: usize,
+    /// 10 × major + minor.
+    capability: u32,
     target: Target,
     compiler: Compiler,
     kernel_cache: Option<PathBuf>,
@@ -75,6 +79,7 @@ impl Context {
             raw,
             device,
             total_bytes,
+            capability,
             target,
             compiler,
             kernel_cache,
@@ -86,6 +91,20 @@ impl Context {
 
     pub(super) fn counters(&self) -> &Arc<TransferCounters> {
         &self.counters
+    }
+
+    /// Itself, for other libraries.
+    pub(super) fn native(context: &Arc<Self>) -> Option<NativeContext> {
+        Some(NativeContext {
+            handle: NonZeroUsize::new(context.raw.addr())?,
+            ordinal: context.device,
+            owner: Arc::clone(context) as Arc<dyn Any + Send + Sync>,
+        })
+    }
+
+    /// What the GPU can do, 10 × major + minor.
+    pub(super) fn capability(&self) -> u32 {
+        self.capability
     }
 
     /// Memory of the device, bytes.
@@ -132,27 +151,16 @@ impl Context {
         if let Some(kernel) = kernels.get(source.cuda) {
             return Ok(*kernel);
         }
-        let compiler = self.compiler.version();
-        let key = Key {
-            name: source.name,
-            text: source.cuda,
-            target: self.target,
-            compiler: &compiler,
-        };
         let folder = self.kernel_cache.as_deref();
-        let kept = folder.and_then(|folder| cache::load(folder, &key));
-        let loaded = kept.and_then(|image| self.load(source, image).ok());
-        let kernel = if let Some(kernel) = loaded {
-            kernel
-        } else {
-            let compiled = self
-                .compiler
-                .compile(source.name, source.cuda, self.target)?;
-            if let Some(folder) = folder {
-                // A folder that cannot be written to costs time at the next start, nothing else.
-                let _ = cache::store(folder, &key, &compiled.image);
+        let (name, text) = (source.name, source.cuda);
+        let image = self.compiler.image(folder, name, text, self.target)?;
+        let kernel = match self.load(source, image.bytes) {
+            // What was kept is whole, yet another driver than the one it was kept by may refuse it.
+            Err(_) if image.is_kept => {
+                let fresh = self.compiler.fresh_image(folder, name, text, self.target)?;
+                self.load(source, fresh.bytes)?
             }
-            self.load(source, compiled.image)?
+            loaded => loaded?,
         };
         kernels.insert(source.cuda, kernel);
         Ok(kernel)

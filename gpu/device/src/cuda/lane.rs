@@ -15,7 +15,7 @@ use super::context::{Context, held};
 use super::graph::Graph;
 use super::memory::CudaMemory;
 use super::staging::{Downloads, Event, Uploads};
-use crate::backend::{Lane, Recorder, Tape, Work, as_memory, wrong_device};
+use crate::backend::{Lane, Passed, Recorder, Tape, Work, as_memory, wrong_device};
 use crate::error::DeviceError;
 use crate::kind::DeviceKind;
 use crate::source::MAX_PARAMS_BYTES;
@@ -104,6 +104,19 @@ impl CudaLane {
         let count = bytes.len();
         let fetched = state.downloads.fetch(self.raw, from, bytes);
         self.context.check(fetched, count, "copy to host")
+    }
+
+    /// Queues a copy within the device; both ranges have been checked. It may be recorded.
+    pub(super) fn copy(
+        &self,
+        from: CUdeviceptr,
+        to: CUdeviceptr,
+        bytes: usize,
+    ) -> Result<(), DeviceError> {
+        self.context.bind()?;
+        // SAFETY: both ranges lie in buffers that the caller borrows; what follows in this stream waits for the copy.
+        let copied = unsafe { result::memcpy_dtod_async(to, from, bytes, self.raw) };
+        self.context.check(copied, bytes, "copy on the device")
     }
 
     fn wait(&self) -> Result<(), DeviceError> {
@@ -218,6 +231,13 @@ impl Lane for CudaLane {
 
     fn raw_handle(&self) -> Option<usize> {
         Some(self.raw.addr())
+    }
+
+    fn mark(&self) -> Result<Box<dyn Passed>, DeviceError> {
+        held(&self.state).outside_recording("a mark")?;
+        let event = Event::new(&self.context, CUevent_flags::CU_EVENT_DISABLE_TIMING)?;
+        self.context.check(event.record(self.raw), 0, "mark")?;
+        Ok(Box::new(event))
     }
 
     fn recorder(&self) -> Option<&dyn Recorder> {

@@ -5,6 +5,7 @@
     reason = "the driver is a C library; every call of it is unsafe"
 )]
 
+use std::any::Any;
 use std::sync::Arc;
 
 use cudarc::driver::result::{self, stream};
@@ -12,17 +13,20 @@ use cudarc::driver::sys::CUdeviceptr;
 
 use super::context::Context;
 use super::lane::CudaLane;
-use crate::backend::{Lane, Memory, as_lane, wrong_device};
+use crate::backend::{Lane, Memory, as_lane, as_memory, wrong_device};
 use crate::error::DeviceError;
 use crate::kind::DeviceKind;
+use crate::lent::LentMemory;
 
 /// Sizes are rounded up to it, so that kernels may read whole words of any type.
 const UNIT_BYTES: usize = 256;
 
-/// One allocation, zeroed at birth.
+/// One allocation, zeroed at birth, or memory that another library owns.
 #[derive(Debug)]
 pub(super) struct CudaMemory {
     address: CUdeviceptr,
+    /// Who frees it, where that is not this.
+    owner: Option<Box<dyn Any + Send + Sync>>,
     context: Arc<Context>,
 }
 
@@ -46,6 +50,7 @@ impl CudaMemory {
         let allocated = unsafe { result::malloc_sync(size) };
         let memory = CudaMemory {
             address: context.check(allocated, bytes, label)?,
+            owner: None,
             context: Arc::clone(context),
         };
         // SAFETY: the allocation has `size` bytes and nobody else knows it.
@@ -58,6 +63,15 @@ impl CudaMemory {
         Ok(memory)
     }
 
+    /// Memory of the context that another library owns.
+    pub(super) fn lent(context: &Arc<Context>, memory: LentMemory) -> Self {
+        CudaMemory {
+            address: memory.address,
+            owner: Some(memory.owner),
+            context: Arc::clone(context),
+        }
+    }
+
     pub(super) fn address(&self) -> CUdeviceptr {
         self.address
     }
@@ -65,7 +79,7 @@ impl CudaMemory {
 
 impl Drop for CudaMemory {
     fn drop(&mut self) {
-        if self.context.bind().is_ok() {
+        if self.owner.is_none() && self.context.bind().is_ok() {
             // SAFETY: allocated in `new` and freed once. The driver waits for what still uses it.
             let _ = unsafe { result::free_sync(self.address) };
         }
@@ -99,6 +113,19 @@ impl Memory for CudaMemory {
     ) -> Result<(), DeviceError> {
         let own = as_lane::<CudaLane>(lane).ok_or_else(|| wrong_device(lane, self.kind()))?;
         own.copy_to_host(self.address + offset_bytes as u64, bytes)
+    }
+
+    fn copy_from(
+        &self,
+        lane: &dyn Lane,
+        source: &dyn Memory,
+        from_bytes: usize,
+        bytes: usize,
+    ) -> Result<(), DeviceError> {
+        let own = as_lane::<CudaLane>(lane).ok_or_else(|| wrong_device(lane, self.kind()))?;
+        let other =
+            as_memory::<CudaMemory>(source).ok_or_else(|| wrong_device(lane, source.kind()))?;
+        own.copy(other.address + from_bytes as u64, self.address, bytes)
     }
 
     fn raw_address(&self) -> Option<u64> {

@@ -8,6 +8,7 @@ mod cache;
 mod context;
 mod driver;
 mod graph;
+mod image;
 mod lane;
 mod memory;
 mod nvrtc;
@@ -23,9 +24,11 @@ use crate::buffer::Buffer;
 use crate::device::Device;
 use crate::error::DeviceError;
 use crate::kind::{DeviceInfo, DeviceKind};
+use crate::lent::{LentMemory, NativeContext};
 use crate::stream::Stream;
 use crate::transfer::Transfers;
 use context::Context;
+pub use image::Image;
 use lane::CudaLane;
 use memory::CudaMemory;
 pub use nvrtc::{Compiled, Compiler, Target};
@@ -77,6 +80,23 @@ impl Device for CudaDevice {
 
     fn launches(&self) -> BTreeMap<&'static str, u64> {
         self.context.counters().launches()
+    }
+
+    fn compute_capability(&self) -> Option<(u32, u32)> {
+        let number = self.context.capability();
+        Some((number / 10, number % 10))
+    }
+
+    fn native_context(&self) -> Option<NativeContext> {
+        Context::native(&self.context)
+    }
+
+    #[expect(unsafe_code, reason = "the caller vouches for the memory")]
+    unsafe fn borrow_memory(&self, memory: LentMemory, label: &str) -> Result<Buffer, DeviceError> {
+        let bytes = memory.bytes;
+        let counters = Arc::clone(self.context.counters());
+        let memory = CudaMemory::lent(&self.context, memory);
+        Ok(Buffer::of_device(memory, bytes, label, counters))
     }
 
     fn check(&self) -> Result<(), DeviceError> {

@@ -14,9 +14,10 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use cudarc::driver::result::{self, DriverError, event};
-use cudarc::driver::sys::{CUdeviceptr, CUevent, CUevent_flags, CUstream};
+use cudarc::driver::sys::{CUdeviceptr, CUevent, CUevent_flags, CUresult, CUstream};
 
 use super::context::Context;
+use crate::backend::Passed;
 use crate::error::DeviceError;
 
 /// Bytes of one segment: a copy of this size keeps the bus busy while the host fills the next.
@@ -106,10 +107,28 @@ impl Event {
         unsafe { event::synchronize(self.raw) }
     }
 
+    /// Whether the device has passed the mark, or never will because it is lost.
+    pub(super) fn is_passed(&self) -> bool {
+        // SAFETY: the event is alive.
+        let asked = unsafe { event::query(self.raw) };
+        !matches!(asked, Err(DriverError(CUresult::CUDA_ERROR_NOT_READY)))
+    }
+
     /// Milliseconds from this mark to a later one of the same stream; both have been passed.
     pub(super) fn millis_to(&self, later: &Event) -> Result<f32, DriverError> {
         // SAFETY: both events are alive.
         unsafe { event::elapsed(self.raw, later.raw) }
+    }
+}
+
+impl Passed for Event {
+    fn is_reached(&self) -> bool {
+        self.is_passed()
+    }
+
+    fn wait(&self) {
+        // A device that is lost passes no mark: there is nothing to wait for then.
+        let _ = Event::wait(self);
     }
 }
 

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use ::wgpu::{Buffer, BufferDescriptor, BufferUsages};
+use ::wgpu::{Buffer, BufferDescriptor, BufferUsages, CommandEncoderDescriptor};
 
 use super::context::Context;
 use super::lane::WgpuLane;
-use crate::backend::{Lane, Memory, as_lane, wrong_device};
+use crate::backend::{Lane, Memory, as_lane, as_memory, wrong_device};
 use crate::error::DeviceError;
 use crate::kind::DeviceKind;
 
@@ -102,6 +102,25 @@ impl Memory for WgpuMemory {
         if pieces.ends.iter().any(|patch| patch.mask != 0) {
             own.patch(&self.buffer, &pieces.ends)?;
         }
+        self.context.check()
+    }
+
+    fn copy_from(
+        &self,
+        lane: &dyn Lane,
+        source: &dyn Memory,
+        from_bytes: usize,
+        bytes: usize,
+    ) -> Result<(), DeviceError> {
+        let other =
+            as_memory::<WgpuMemory>(source).ok_or_else(|| wrong_device(lane, source.kind()))?;
+        let (from, count) = (from_bytes as u64, bytes as u64);
+        let commands = self.context.guarded("copy on the device", 0, |device| {
+            let mut encoder = device.create_command_encoder(&CommandEncoderDescriptor::default());
+            encoder.copy_buffer_to_buffer(&other.buffer, from, &self.buffer, 0, count);
+            encoder.finish()
+        })?;
+        self.context.queue.submit([commands]);
         self.context.check()
     }
 

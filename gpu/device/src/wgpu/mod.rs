@@ -68,6 +68,14 @@ impl WgpuDevice {
     }
 }
 
+impl WgpuDevice {
+    /// Ends the device as a reset of its driver would: from here on everything on it is [`DeviceError::Lost`]. For tests of what
+    /// follows such a loss.
+    pub fn destroy(&self) {
+        self.context.device.destroy();
+    }
+}
+
 impl Device for WgpuDevice {
     fn info(&self) -> &DeviceInfo {
         &self.info

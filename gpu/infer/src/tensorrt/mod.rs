@@ -4,8 +4,10 @@
 //! 16-bit file ([`crate::convert::to_half`]); inputs and outputs stay 32-bit.
 
 mod build;
+mod described;
 mod network;
 
+pub use described::Described;
 pub use network::{GraphUse, TensorRtNetwork};
 
 use std::fmt;
@@ -15,6 +17,9 @@ use trtx::{LogHandler, Logger, Severity};
 
 use crate::error::InferError;
 use crate::provider::{Capability, Provider};
+
+/// The folder of the cache in which the libraries are looked for before the system's own.
+pub const FOLDER: &str = "tensorrt-rtx";
 
 /// The two libraries, by the names that their package gives them.
 const RUNTIME_FILE: &str = "libtensorrt_rtx.so.1";

@@ -1,0 +1,182 @@
+//! Networks for the chain of one device, opened by the library that was chosen for it.
+//!
+//! ```text
+//! what the machine has ──▶ choose ──▶ Choice ──▶ TensorRT: engine of the cache, or built now ┐
+//!                                            ──▶ ONNX Runtime on CUDA: on the given stream    ├──▶ Box<dyn Network>
+//!                                            ──▶ ONNX Runtime on the processor: by the host ──┘
+//! ```
+
+use std::sync::Arc;
+
+use lsie_device::{Device, DeviceKind, Stream};
+
+use crate::error::InferError;
+use crate::network::Network;
+use crate::provider::{Capability, Choice, Found, Provider, choose};
+use crate::store::ModelStore;
+use crate::through_host::ThroughHost;
+
+/// Opens networks where the frames of one device are. What was chosen at the beginning stays: a network that the chosen library
+/// refuses is an error, never another library's.
+pub struct NetworkOpener {
+    device: Arc<dyn Device>,
+    choice: Choice,
+    #[cfg(feature = "tensorrt")]
+    tensorrt: Option<crate::tensorrt::TensorRt>,
+}
+
+impl NetworkOpener {
+    /// Looks at what this machine has for `device` and chooses as [`choose`] does. Asks libraries of GPUs only where the device is
+    /// theirs; those that are not there are reasons in the choice, not errors, unless one was `wanted` by name.
+    pub fn find(
+        device: &Arc<dyn Device>,
+        models: &ModelStore,
+        wanted: Option<Provider>,
+    ) -> Result<Self, InferError> {
+        let info = device.info();
+        let is_asked = info.kind == DeviceKind::Cuda;
+        let gpu = device
+            .compute_capability()
+            .map(|(major, minor)| Capability { major, minor });
+        let mut found = Found {
+            device: info.kind,
+            gpu,
+            onnx_cuda: Err("not asked for".to_owned()),
+            tensorrt: Err("not in this build".to_owned()),
+        };
+        if is_asked {
+            let runtime = models.runtime();
+            let opened = runtime.and_then(|runtime| runtime.check_cuda(info.index));
+            found.onnx_cuda = opened.map_err(|error| reason_of(&error));
+        }
+        #[cfg(feature = "tensorrt")]
+        let tensorrt = if is_asked {
+            // Beside the models before the system's own.
+            let folder = models.cache_dir().join(crate::tensorrt::FOLDER);
+            let folder = folder.is_dir().then_some(folder);
+            let opened = crate::tensorrt::TensorRt::open(folder.as_deref());
+            found.tensorrt = opened.as_ref().map(drop).map_err(reason_of);
+            opened.ok()
+        } else {
+            None
+        };
+        Ok(NetworkOpener {
+            device: Arc::clone(device),
+            choice: choose(wanted, &found)?,
+            #[cfg(feature = "tensorrt")]
+            tensorrt,
+        })
+    }
+
+    /// What runs the networks, and why.
+    pub fn choice(&self) -> &Choice {
+        &self.choice
+    }
+
+    /// Opens a network of the store, after its files were checked, to run on `stream`, which is one of the device.
+    pub fn open(
+        &self,
+        models: &ModelStore,
+        name: &str,
+        stream: &Stream,
+    ) -> Result<Box<dyn Network>, InferError> {
+        let path = models.check(name)?;
+        match self.choice.provider {
+            Provider::OnnxCpu => {
+                let network = Box::new(models.runtime()?.open(&path)?);
+                ThroughHost::unless_host(network, self.device.as_ref())
+            }
+            Provider::OnnxCuda => {
+                let index = self.device.info().index;
+                let network = models.runtime()?.open_on_cuda(&path, index, stream)?;
+                Ok(Box::new(network))
+            }
+            #[cfg(feature = "tensorrt")]
+            Provider::TensorRt => self.open_engine(models, name, &path, stream),
+            #[cfg(not(feature = "tensorrt"))]
+            Provider::TensorRt => Err(absent("not in this build")),
+        }
+    }
+
+    /// The engine of a network from the cache, or built now, which takes a second or two. It computes with 32 bits, as the numbers
+    /// that the manifest recorded.
+    #[cfg(feature = "tensorrt")]
+    fn open_engine(
+        &self,
+        models: &ModelStore,
+        name: &str,
+        path: &std::path::Path,
+        stream: &Stream,
+    ) -> Result<Box<dyn Network>, InferError> {
+        use crate::engine_cache::{EngineCache, EngineKey, Precision};
+        use crate::tensorrt::{Described, GraphUse};
+
+        let library = self.tensorrt.as_ref().ok_or_else(|| absent("not open"))?;
+        let (major, minor) = self
+            .device
+            .compute_capability()
+            .ok_or_else(|| absent("the device has no compute capability"))?;
+        let capabilities = vec![Capability { major, minor }];
+        let file = |source| InferError::Io {
+            path: path.to_owned(),
+            source,
+        };
+        // Engines carry no words of their own.
+        let description = models.runtime()?.open(path)?;
+        let key = EngineKey {
+            model_sha256: hash_of(path),
+            library: library.version().to_owned(),
+            gpu: self.device.info().name.clone(),
+            capabilities: capabilities.clone(),
+            driver: self.device.info().driver.clone(),
+            precision: Precision::F32,
+            shapes: description
+                .inputs()
+                .iter()
+                .map(|info| (info.name.clone(), info.shape.clone()))
+                .collect(),
+        };
+        // Waiting makes the device's context the calling thread's, which the library asks for.
+        stream.synchronize()?;
+        let (network, _) = EngineCache::new(models.cache_dir()).get_or_build(
+            &key,
+            |engine| library.open_engine(name, engine, GraphUse::Library).ok(),
+            || library.build(name, &std::fs::read(path).map_err(file)?, &capabilities),
+        )?;
+        Ok(Box::new(Described::new(network, description)))
+    }
+}
+
+impl std::fmt::Debug for NetworkOpener {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("NetworkOpener")
+            .field("device", self.device.info())
+            .field("choice", &self.choice)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a library is not there, without the name of it and the way to get it.
+fn reason_of(error: &InferError) -> String {
+    match error {
+        InferError::ProviderAbsent { reason, .. } => reason.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// The store keeps each file in a folder of its hash.
+#[cfg(feature = "tensorrt")]
+fn hash_of(path: &std::path::Path) -> String {
+    let folder = path.parent().and_then(std::path::Path::file_name);
+    let folder = folder.unwrap_or_default();
+    folder.to_string_lossy().into_owned()
+}
+
+fn absent(reason: &str) -> InferError {
+    InferError::ProviderAbsent {
+        provider: Provider::TensorRt,
+        reason: reason.to_owned(),
+        how_to_get: Provider::TensorRt.how_to_get(),
+    }
+}
