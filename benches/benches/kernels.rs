@@ -1,16 +1,15 @@
-//! What does each kernel reach on each device, beside its reference and beside what a copy reaches there?
-//!
-//! `--device cpu|wgpu:N|cuda:N` measures one device, else every one that is found; `--rounds N` changes the number of calls; `--svg
-//! FILE` writes the roofline. Bytes are those that a kernel must move once, whatever a cache saves it; operations are counted by hand
-//! from its formula, good to a third.
+//! What does each kernel reach on each device, beside its reference and beside what a copy reaches there? `--help` tells how to call
+//! it and how to read it.
 
 mod rig;
 
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use lsie_benches::{Call, Roof, RoofPoint, Series, roofline_svg, run};
+use lsie_benches::{Call, Roof, RoofPoint, Series, roofline_svg, run_with_help};
 use lsie_device::{
     Argument, Device, DeviceKind, DeviceReport, KernelSource, Launch, Stream, open_nth, probe,
 };
@@ -44,11 +43,35 @@ copy_words(const Params params, const uint4* __restrict__ source, uint4* __restr
 }",
 };
 
-const HEAD: &str = "| kernel | version | device us | with wait us | host us | GB/s | share of copy | Gop/s |\n\
-                    |---|---|---|---|---|---|---|---|";
+const HEAD: &str = "| kernel | version | device us | x floor | with wait us | host us | GB/s | share of copy | Gop/s |\n\
+                    |---|---|---|---|---|---|---|---|---|";
+
+const HELP: &str = "\
+What does each kernel reach on each device, beside its reference and beside what a copy reaches there?
+
+  --device cpu|wgpu:N|cuda:N   this device; else every one that is found, and why the others are not run
+  --rounds N                   calls of each kernel, 200 unless said; their median is told
+  --svg FILE                   where the drawing goes; else benches/results/roofline-DEVICE.svg, the table beside it as .md
+
+How to read a row
+  device us      by the device's own clock (timestamps of wgpu, events of CUDA); the host's where there is none
+  x floor        device time over the time in which a copy moves the bytes that the kernel must move once: 1 is the hardware's limit
+  with wait us   from the call until the host knows that it is done; what is above `device us` is launch and wake-up
+  host us        until the launcher returns: what a chain of launches pays for each of them
+  share of copy  the same as `x floor`, the other way round
+  Gop/s          operations counted by hand from the formula, good to a third
+
+A kernel far from its floor with many operations a byte is not bound by memory: look at the drawing. One far from it with few bytes
+(`detector`, `AU12`) is a launch and little else: batch it, or replay it with its neighbours as a graph.
+To change one: edit kernel.cu or kernel.wgsl in its folder below kernels/src, then
+  cargo test -p lsie-tests --test kernels_agree_on_every_device KERNEL          right on every device and on the processor
+  cargo test -p lsie-tests --test cuda_kernels_fit_every_architecture KERNEL    registers, spills, shared memory, sm_75 to sm_120
+  cargo bench --bench kernels -- --device cuda:0                                what it brought
+
+";
 
 fn main() -> ExitCode {
-    run("kernels", &["device", "rounds", "svg"], measure)
+    run_with_help("kernels", HELP, &["device", "rounds", "svg"], measure)
 }
 
 /// What one call of a kernel costs, microseconds.
@@ -69,23 +92,28 @@ fn measure(call: &Call) -> Result<()> {
         let info = device.info().clone();
         let stream = device.stream("bench")?;
         let copy = copy_rate(device.as_ref(), &stream, call.count(20, 1))?;
-        call.say(format_args!(
-            "\ndevice   {kind}:{index} {} {}{}; a copy of {} MiB moves {copy:.1} GB/s read and written; median of {rounds}\n\n{HEAD}",
-            info.name,
-            info.driver,
-            if info.is_software {
-                " (this processor computes it)"
-            } else {
-                ""
-            },
-            COPY_BYTES >> 20,
-        ));
+        let mut table = String::new();
+        say(
+            call,
+            &mut table,
+            &format!(
+                "\ndevice   {kind}:{index} {} {}{}; a copy of {} MiB moves {copy:.1} GB/s read and written; median of {rounds}\n\n{HEAD}",
+                info.name,
+                info.driver,
+                if info.is_software {
+                    " (this processor computes it)"
+                } else {
+                    ""
+                },
+                COPY_BYTES >> 20,
+            ),
+        );
         let mut rig = Rig::new(device.as_ref(), stream)?;
         let mut points = Vec::new();
         for kernel in Kernel::ALL {
             if kind == DeviceKind::Cpu {
                 let cost = reference_cost(&mut rig, kernel, rounds)?;
-                row(call, kernel, "reference", &cost, copy);
+                say(call, &mut table, &row(kernel, "reference", &cost, copy));
             }
             let cost = cost(&mut rig, kernel, rounds)?;
             let version = match kind {
@@ -93,24 +121,59 @@ fn measure(call: &Call) -> Result<()> {
                 DeviceKind::Wgpu => "wgsl",
                 DeviceKind::Cuda => "cuda",
             };
-            row(call, kernel, version, &cost, copy);
+            say(call, &mut table, &row(kernel, version, &cost, copy));
             points.push(RoofPoint {
                 name: kernel.name().to_owned(),
                 operations_per_byte: kernel.operations() / kernel.bytes(),
                 giga_operations_per_sec: kernel.operations() / 1e3 / cost.device,
             });
         }
-        roofs.push(Roof {
+        let roof = Roof {
             device: format!("{kind}:{index} {}", info.name),
             copy_gigabytes_per_sec: copy,
             points,
-        });
+        };
+        if call.measures() && call.text("svg").is_none() {
+            keep(call, &roof, &table)?;
+        }
+        roofs.push(roof);
     }
     if let Some(path) = call.text("svg") {
         std::fs::write(path, roofline_svg(&roofs)).with_context(|| path.to_owned())?;
         call.say(format_args!("\nroofline {path}"));
     }
     Ok(())
+}
+
+/// Prints lines and keeps them for the table.
+fn say(call: &Call, table: &mut String, words: &str) {
+    call.say(format_args!("{words}"));
+    let _ = writeln!(table, "{words}");
+}
+
+/// Writes drawing and table of a device beside the other results.
+fn keep(call: &Call, roof: &Roof, table: &str) -> Result<()> {
+    let drawing = beside_the_results(&roof.device);
+    let words = drawing.with_extension("md");
+    let machine = lsie_benches::machine_line(call.text("date"));
+    let svg = roofline_svg(std::slice::from_ref(roof));
+    for (path, content) in [
+        (&drawing, svg),
+        (&words, format!("machine  {machine}\n{table}")),
+    ] {
+        std::fs::write(path, content).with_context(|| path.display().to_string())?;
+        call.say(format_args!("kept     {}", path.display()));
+    }
+    Ok(())
+}
+
+/// A file name of letters, digits and dashes.
+fn beside_the_results(device: &str) -> PathBuf {
+    let lower = device.to_lowercase();
+    let words = lower.split(|letter: char| !letter.is_ascii_alphanumeric());
+    let words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("results");
+    folder.join(format!("roofline-{}.svg", words.join("-")))
 }
 
 /// The device that was named, or all that there are.
@@ -134,19 +197,20 @@ fn wanted(call: &Call) -> Result<Vec<(DeviceKind, usize)>> {
     Ok(found)
 }
 
-fn row(call: &Call, kernel: Kernel, version: &str, cost: &Cost, copy: f64) {
+fn row(kernel: Kernel, version: &str, cost: &Cost, copy: f64) -> String {
     let rate = kernel.bytes() / 1e3 / cost.device;
     let host = cost
         .host
         .map_or_else(|| "-".to_owned(), |host| format!("{host:.1}"));
-    call.say(format_args!(
-        "| {} | {version} | {:.1} | {:.1} | {host} | {rate:.2} | {:.0} % | {:.2} |",
+    format!(
+        "| {} | {version} | {:.1} | {:.1} | {:.1} | {host} | {rate:.2} | {:.0} % | {:.2} |",
         kernel.name(),
         cost.device,
+        copy / rate,
         cost.waited,
         100.0 * rate / copy,
         kernel.operations() / 1e3 / cost.device,
-    ));
+    )
 }
 
 fn cost(rig: &mut Rig, kernel: Kernel, rounds: usize) -> Result<Cost> {

@@ -25,10 +25,20 @@ const HARNESS_VALUES: [&str; 6] = [
 pub struct Call {
     name: &'static str,
     measures: bool,
-    is_listed: bool,
+    wish: Wish,
     is_ignored: bool,
     filters: Vec<String>,
     options: BTreeMap<String, String>,
+}
+
+/// What the bench is asked to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wish {
+    Run,
+    /// Only say its name, for a test runner.
+    List,
+    /// Only say how it is called.
+    Help,
 }
 
 impl Call {
@@ -41,7 +51,7 @@ impl Call {
         let mut call = Call {
             name,
             measures: false,
-            is_listed: false,
+            wish: Wish::Run,
             is_ignored: false,
             filters: Vec::new(),
             options: BTreeMap::new(),
@@ -60,8 +70,9 @@ impl Call {
             }
             match word.as_str() {
                 "--bench" => call.measures = !cfg!(debug_assertions),
-                "--list" => call.is_listed = true,
+                "--list" => call.wish = Wish::List,
                 "--ignored" => call.is_ignored = true,
+                "--help" | "-h" => call.wish = Wish::Help,
                 other if HARNESS_VALUES.contains(&other) => drop(words.next()),
                 other if other.starts_with('-') => {}
                 _ => call.filters.push(word),
@@ -114,7 +125,17 @@ pub fn run(
     options: &[&str],
     measure: impl FnOnce(&Call) -> Result<()>,
 ) -> ExitCode {
-    let outcome = attempt(name, options, measure);
+    run_with_help(name, "", options, measure)
+}
+
+/// As [`run`], with words that `--help` prints before the options.
+pub fn run_with_help(
+    name: &'static str,
+    help: &str,
+    options: &[&str],
+    measure: impl FnOnce(&Call) -> Result<()>,
+) -> ExitCode {
+    let outcome = attempt(name, help, options, measure);
     if let Err(error) = &outcome {
         let _ = writeln!(std::io::stderr(), "{name}: {error:#}");
     }
@@ -123,15 +144,24 @@ pub fn run(
 
 fn attempt(
     name: &'static str,
+    help: &str,
     options: &[&str],
     measure: impl FnOnce(&Call) -> Result<()>,
 ) -> Result<()> {
     let options = [options, &["date", "lsie", "cache"]].concat();
     let call = Call::parse(name, &options, std::env::args().skip(1))?;
+    if call.wish == Wish::Help {
+        let values = options.iter().map(|option| format!(" [--{option} VALUE]"));
+        call.say(format_args!(
+            "{help}cargo bench --bench {name} --{}",
+            values.collect::<String>()
+        ));
+        return Ok(());
+    }
     if !call.is_wanted() {
         return Ok(());
     }
-    if call.is_listed {
+    if call.wish == Wish::List {
         call.say(format_args!("{name}: test"));
         return Ok(());
     }
@@ -168,6 +198,12 @@ mod tests {
         assert_eq!(call.number("other", 3).unwrap(), 3);
         assert!(call.number::<u32>("frames", 1).is_ok());
         assert!(call.number("frames", 1_u32).is_ok_and(|n| n == 12));
+    }
+
+    #[test]
+    fn help_is_told_from_filters_and_values() {
+        assert_eq!(call(&["--bench", "--help"]).wish, Wish::Help);
+        assert_eq!(call(&["--bench"]).wish, Wish::Run);
     }
 
     #[test]

@@ -42,7 +42,7 @@ mod roofline;
 mod series;
 mod server;
 
-pub use call::{Call, run};
+pub use call::{Call, run, run_with_help};
 pub use machine::machine_line;
 pub use models::{cache_dir, open_network};
 pub use peer::peer_python;

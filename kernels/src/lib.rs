@@ -35,6 +35,7 @@ pub mod au12;
 pub mod audio;
 pub mod correlate;
 pub mod crop;
+pub mod crops;
 pub mod detect;
 mod error;
 pub mod exposure;

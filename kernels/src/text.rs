@@ -12,10 +12,14 @@ pub struct TextKernel {
 }
 
 /// All of them.
-pub const ALL: [TextKernel; 11] = [
+pub const ALL: [TextKernel; 12] = [
     TextKernel {
         folder: "crop",
         source: &crate::crop::SOURCE,
+    },
+    TextKernel {
+        folder: "crops",
+        source: &crate::crops::SOURCE,
     },
     TextKernel {
         folder: "detect",

@@ -113,8 +113,19 @@ fn an_off_by_one_is_found_by_the_guards_and_by_the_sanitizer() -> anyhow::Result
 fn a_wrong_pitch_is_found_by_the_reference() -> anyhow::Result<()> {
     expect(
         "crop",
-        "y.second * params.pitch[channel]",
-        "y.second * params.width",
+        "y.second * picture.pitch[channel]",
+        "y.second * picture.width",
+        Flavour::Plain,
+        " codes: CropParams",
+    )
+}
+
+#[test]
+fn a_crop_of_the_wrong_camera_is_found_by_the_reference() -> anyhow::Result<()> {
+    expect(
+        "crops",
+        "crop.source == 4u ? frame_4",
+        "crop.source == 7u ? frame_4",
         Flavour::Plain,
         " codes: CropParams",
     )

@@ -40,6 +40,7 @@ fn main() -> ExitCode {
         ),
         trial("a_newer_gpu_gets_text_for_its_driver", &compiler, portable),
         trial("a_kernel_that_spills_is_noticed", &compiler, spilling),
+        trial("a_kernel_is_compiled_once_for_all_starts", &compiler, kept),
     ];
     for kernel in ALL {
         let name = format!("{}_fits_its_budget_on_every_architecture", kernel.folder);
@@ -157,6 +158,44 @@ fn portable(compiler: &Compiler) -> anyhow::Result<()> {
         "{text}"
     );
     ensure!(compiled.resources.is_none());
+    Ok(())
+}
+
+fn kept(compiler: &Compiler) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let folder = folder.path().join("kernels");
+    let source = ALL[0].source;
+    let image = |text: &str, target| compiler.image(Some(&folder), source.name, text, target);
+    let files = || -> anyhow::Result<Vec<String>> {
+        let entries = std::fs::read_dir(&folder)?;
+        let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+        names.collect()
+    };
+    let (own, next) = (Target::Binary(90), Target::Portable(75));
+    let first = image(source.cuda, own)?;
+    let again = Compiler::open()?.image(Some(&folder), source.name, source.cuda, own)?;
+    ensure!(!first.is_kept && again.is_kept && first.bytes == again.bytes);
+    // Another target and another text are other files.
+    ensure!(!image(source.cuda, next)?.is_kept);
+    let changed = format!("{}// changed\n", source.cuda);
+    ensure!(!image(&changed, own)?.is_kept && image(&changed, own)?.is_kept);
+    let names = files()?;
+    ensure!(names.len() == 3, "{names:?}");
+    for part in ["sm_90-", "compute_75-"] {
+        let wanted = format!("{}-{part}", source.name);
+        ensure!(
+            names.iter().any(|name| name.starts_with(&wanted)),
+            "{names:?}"
+        );
+    }
+    // A damaged file is made again, and a folder that cannot be is none.
+    for name in names {
+        std::fs::write(folder.join(name), b"damaged")?;
+    }
+    ensure!(!image(source.cuda, own)?.is_kept && image(source.cuda, own)?.is_kept);
+    let nowhere = Path::new("/dev/null/kernels");
+    let made = compiler.image(Some(nowhere), source.name, source.cuda, own)?;
+    ensure!(!made.is_kept && made.bytes == first.bytes);
     Ok(())
 }
 

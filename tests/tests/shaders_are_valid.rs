@@ -36,6 +36,10 @@ fn every_shader_is_valid_without_optional_features() -> anyhow::Result<()> {
     assert!(shaders.len() > ALL.len(), "only {} shaders", shaders.len());
     for file in shaders {
         let text = file.text.as_deref().unwrap_or_default();
+        // Part of a kernel that is checked as a whole below.
+        if ALL.iter().any(|kernel| kernel.source.wgsl.contains(text)) {
+            continue;
+        }
         if let Err(words) = checked(text) {
             panic!("{}: {words}", file.path);
         }

@@ -11,6 +11,7 @@ use lsie_kernels::action_units::{self, Shape};
 use lsie_kernels::au12::{self, Au12};
 use lsie_kernels::correlate;
 use lsie_kernels::crop::{self, Border, CropParams, Sampling, TensorOrder, ValueRange};
+use lsie_kernels::crops::{self, FrameCrop};
 use lsie_kernels::detect::{self, ANCHOR_COUNT, DetectParams, REGRESSORS_PER_ANCHOR};
 use lsie_kernels::exposure::{self, Area, Exposure};
 use lsie_kernels::pose::{self, Pose};
@@ -47,6 +48,7 @@ const LETTERBOX: TensorParams = TensorParams {
 pub(crate) enum Kernel {
     Crop,
     CropFive,
+    Cameras,
     Tensor,
     Detect,
     Project,
@@ -60,9 +62,10 @@ pub(crate) enum Kernel {
 }
 
 impl Kernel {
-    pub(crate) const ALL: [Kernel; 12] = [
+    pub(crate) const ALL: [Kernel; 13] = [
         Kernel::Crop,
         Kernel::CropFive,
+        Kernel::Cameras,
         Kernel::Tensor,
         Kernel::Detect,
         Kernel::Project,
@@ -79,6 +82,7 @@ impl Kernel {
         match self {
             Kernel::Crop => "crop 192x192 of 1080p",
             Kernel::CropFive => "crop 5 x 192x192 of 1080p",
+            Kernel::Cameras => "five cameras, one launch: crop 192x192 of 1080p",
             Kernel::Tensor => "letterbox 128x128 of 1080p",
             Kernel::Detect => "detector decode and NMS",
             Kernel::Project => "landmark projection",
@@ -99,7 +103,7 @@ impl Kernel {
         let points = FACES as f64 * 12.0;
         match self {
             Kernel::Crop => 24.0 * side * side,
-            Kernel::CropFive => REGIONS as f64 * 24.0 * side * side,
+            Kernel::CropFive | Kernel::Cameras => REGIONS as f64 * 24.0 * side * side,
             Kernel::Tensor => 24.0 * input * input,
             Kernel::Detect => 4.0 * (ANCHOR_COUNT * (REGRESSORS_PER_ANCHOR + 1)) as f64 + 1088.0,
             Kernel::Project => {
@@ -130,7 +134,7 @@ impl Kernel {
         let faces = FACES as f64;
         match self {
             Kernel::Crop => 80.0 * side * side,
-            Kernel::CropFive => REGIONS as f64 * 80.0 * side * side,
+            Kernel::CropFive | Kernel::Cameras => REGIONS as f64 * 80.0 * side * side,
             Kernel::Tensor => 76.0 * input * input,
             Kernel::Detect => 40.0 * ANCHOR_COUNT as f64,
             Kernel::Project => 14.0 * LANDMARK_COUNT as f64,
@@ -149,6 +153,8 @@ impl Kernel {
 pub(crate) struct Rig {
     stream: Stream,
     frame: Frame,
+    /// A frame of each camera.
+    cameras: Vec<Frame>,
     host_frame: Frame,
     crops: Vec<CropParams>,
     tensor: Buffer,
@@ -337,6 +343,9 @@ impl Rig {
         };
         Ok(Rig {
             frame: picture(device, &stream)?,
+            cameras: (0..REGIONS)
+                .map(|_| picture(device, &stream))
+                .collect::<Result<_>>()?,
             host_frame: picture(&host, &host.stream("reference")?)?,
             tensor: device.alloc(
                 4 * crops.iter().map(CropParams::out_len).sum::<usize>(),
@@ -378,6 +387,13 @@ impl Rig {
         match kernel {
             Kernel::Crop => crop::launch(stream, &self.frame, &self.crops[..1], &mut self.tensor),
             Kernel::CropFive => crop::launch(stream, &self.frame, &self.crops, &mut self.tensor),
+            Kernel::Cameras => {
+                let batch = [0, 1, 2, 3, 4].map(|number: usize| FrameCrop {
+                    frame: &self.cameras[number],
+                    params: self.crops[number],
+                });
+                crops::launch(stream, &batch, &mut self.tensor)
+            }
             Kernel::Tensor => tensor::launch(stream, &self.frame, &LETTERBOX, &mut self.tensor),
             Kernel::Detect => {
                 let (regressors, scores) = (&self.regressors.1, &self.scores.1);
@@ -419,7 +435,7 @@ impl Rig {
         let frame = &self.host_frame;
         match kernel {
             Kernel::Crop => drop(black_box(crop::reference::crop(frame, &self.crops[0])?)),
-            Kernel::CropFive => {
+            Kernel::CropFive | Kernel::Cameras => {
                 for params in &self.crops {
                     drop(black_box(crop::reference::crop(frame, params)?));
                 }

@@ -4,7 +4,7 @@
 //! NV12, I420 or RGB8 planes to R, G, B f32.   in: u8, any pitch and offset, chroma at half size (rounded up), centred between
 //! luma samples; BT.601 or BT.709, limited or full range   out: H×W×3 or 3×H×W, value 0..255 × scale + bias
 //! v1 chunks of 64 output pixels: tap addresses, then bytes, then arithmetic, each in a loop that vectorises
-//! text: kernel.wgsl, kernel.cu
+//! text: kernel.wgsl, kernel.cu, behind pixels (what reads a picture) and pixel (one pixel of a crop), which other kernels share
 //! tolerance 2e-5 × 255 × scale near the origin, plus one rounding of the f32 coordinate times the local contrast
 //! moves: reads 12 B, writes 12 B an output pixel
 //! ```
@@ -16,7 +16,7 @@
 
 mod cpu;
 pub mod reference;
-mod text;
+pub(crate) mod text;
 
 use bytemuck::{Pod, Zeroable};
 use lsie_device::{Buffer, ColorMatrix, ColorRange, ColorSpace, Frame, Stream};
@@ -243,6 +243,21 @@ pub(crate) fn run_on_host(
     frame.buffer().check_stream(stream)?;
     params.check()?;
     run_batch_on_host(stream, frame, &[*params], params.out_len(), out)
+}
+
+/// As [`run_on_host`], its output from number `first` on.
+pub(crate) fn run_on_host_at(
+    stream: &Stream,
+    frame: &Frame,
+    params: &CropParams,
+    out: &mut Buffer,
+    first: usize,
+) -> Result<(), KernelError> {
+    let picture = cpu::Picture::of(frame)?;
+    let end = first.saturating_add(params.out_len());
+    let all = output::<f32>(stream, out, end, "crop output")?;
+    picture.crop(params, all.get_mut(first..).unwrap_or_default());
+    Ok(())
 }
 
 fn run_batch_on_host(

@@ -11,14 +11,22 @@ pub static SOURCE: KernelSource = KernelSource {
     name: "crop_frame",
     group: [16, 16, 1],
     arguments: 2,
-    wgsl: include_str!("kernel.wgsl"),
-    cuda: include_str!("kernel.cu"),
+    wgsl: concat!(
+        include_str!("pixels.wgsl"),
+        include_str!("pixel.wgsl"),
+        include_str!("kernel.wgsl")
+    ),
+    cuda: concat!(
+        include_str!("pixels.cu"),
+        include_str!("pixel.cu"),
+        include_str!("kernel.cu")
+    ),
 };
 
 /// Crops of one launch; a larger batch is several launches.
-const MAX_CROPS: usize = 256;
+pub(crate) const MAX_CROPS: usize = 256;
 
-/// The frame. 72 bytes, followed by the crops.
+/// A frame. 72 bytes.
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
 pub(crate) struct Picture {
@@ -32,13 +40,15 @@ pub(crate) struct Picture {
     step: [u32; 3],
 }
 
-/// One crop and where its output begins. 56 bytes.
+/// One crop, where its output begins, and of which frame it is. 60 bytes.
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
-struct Crop {
-    params: CropParams,
+pub(crate) struct Crop {
+    pub(crate) params: CropParams,
     /// First number of its output.
-    out_first: u32,
+    pub(crate) out_first: u32,
+    /// Index of its frame.
+    pub(crate) source: u32,
 }
 
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
@@ -48,7 +58,7 @@ struct Params {
     crops: [Crop; MAX_CROPS],
 }
 
-const _: () = assert!(size_of::<Picture>() == 72 && size_of::<Crop>() == 56);
+const _: () = assert!(size_of::<Picture>() == 72 && size_of::<Crop>() == 60);
 const _: () = assert!(size_of::<Params>() <= lsie_device::MAX_PARAMS_BYTES);
 
 /// Launches the batch. The caller has checked the parameters and the output's size.
@@ -74,6 +84,7 @@ pub(super) fn launch(
             *slot = Crop {
                 params: *crop,
                 out_first: out_first as u32,
+                source: 0,
             };
             out_first += crop.out_len();
             (width, height) = (width.max(crop.out_width), height.max(crop.out_height));

@@ -25,8 +25,11 @@ pub static SOURCE: KernelSource = KernelSource {
     name: "letterbox_frame",
     group: [16, 16, 1],
     arguments: 2,
-    wgsl: include_str!("kernel.wgsl"),
-    cuda: include_str!("kernel.cu"),
+    wgsl: concat!(
+        include_str!("../crop/pixels.wgsl"),
+        include_str!("kernel.wgsl")
+    ),
+    cuda: concat!(include_str!("../crop/pixels.cu"), include_str!("kernel.cu")),
 };
 
 /// What a network takes.

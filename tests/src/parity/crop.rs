@@ -72,8 +72,10 @@ impl Pair {
             plane.pitch_bytes = row_bytes + padding;
             offset_bytes += plane.pitch_bytes * rows;
         }
+        // Another texture for each width, so that no frame passes for another.
+        let shift = 11 * width as usize;
         let bytes: Vec<u8> = (0..offset_bytes + 5)
-            .map(|at| (at * 37 % 251 + at / 97 % 5) as u8)
+            .map(|at| ((at + shift) * 37 % 251 + at / 97 % 5) as u8)
             .collect();
         let meta = FrameMeta {
             color,

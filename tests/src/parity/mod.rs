@@ -7,6 +7,7 @@ mod au12;
 mod budget;
 mod correlate;
 mod crop;
+mod crops;
 mod detect;
 mod exposure;
 mod place;
@@ -36,6 +37,7 @@ pub fn cases() -> Vec<Case> {
     [
         transfer::CASES,
         crop::CASES,
+        crops::CASES,
         detect::CASES,
         project::CASES,
         au12::CASES,

@@ -19,6 +19,14 @@ pub(super) const CASES: &[Case] = &[
         run: too_much,
     },
     Case {
+        name: "memory/copies_on_the_device_move_words_and_cross_nothing",
+        run: on_the_device,
+    },
+    Case {
+        name: "memory/marks_are_reached_once_the_work_is_done",
+        run: marks,
+    },
+    Case {
         name: "memory/a_buffer_of_another_opening_is_refused",
         run: foreign,
     },
@@ -90,5 +98,35 @@ fn foreign(place: &Place) -> anyhow::Result<()> {
             "{refused:?}"
         );
     }
+    Ok(())
+}
+
+fn on_the_device(place: &Place) -> anyhow::Result<()> {
+    let source = place.holding(&[1_u32, 2, 3, 4, 5], "source")?;
+    let mut target = place.poisoned::<u32>(4, "target")?;
+    let before = place.device.transfers();
+    target.copy_from(&place.stream, &source, 4, 12)?;
+    for (from, bytes) in [(12, 12), (0, 20), (usize::MAX, 4)] {
+        let refused = target.copy_from(&place.stream, &source, from, bytes);
+        let is_typed = matches!(refused, Err(DeviceError::OutOfBounds { .. }));
+        ensure!(is_typed, "{bytes} from {from}: {refused:?}");
+    }
+    for (from, bytes) in [(1, 4), (0, 3)] {
+        let refused = target.copy_from(&place.stream, &source, from, bytes);
+        let is_typed = matches!(refused, Err(DeviceError::Rejected { .. }));
+        ensure!(is_typed, "{bytes} from {from}: {refused:?}");
+    }
+    ensure!(place.device.transfers() == before);
+    ensure!(place.values::<u32>(&target, 4)? == [2, 3, 4, 0xA5A5_A5A5]);
+    Ok(())
+}
+
+fn marks(place: &Place) -> anyhow::Result<()> {
+    let first = place.stream.mark()?;
+    let mut buffer = place.holding(&[1.0_f32; 1024], "numbers")?;
+    buffer.upload(&place.stream, 0, &[7; 64])?;
+    let second = place.stream.mark()?;
+    second.wait();
+    ensure!(first.is_reached() && second.is_reached());
     Ok(())
 }
