@@ -343,9 +343,7 @@ impl Rig {
         };
         Ok(Rig {
             frame: picture(device, &stream)?,
-            cameras: (0..REGIONS)
-                .map(|_| picture(device, &stream))
-                .collect::<Result<_>>()?,
+            cameras: pictures(device, &stream)?,
             host_frame: picture(&host, &host.stream("reference")?)?,
             tensor: device.alloc(
                 4 * crops.iter().map(CropParams::out_len).sum::<usize>(),
@@ -519,6 +517,11 @@ fn faces(numbers: &mut impl FnMut(usize, f32) -> Vec<f32>) -> Vec<[f32; 3]> {
         }
     }
     points
+}
+
+/// A frame of each camera.
+fn pictures(device: &dyn Device, stream: &Stream) -> Result<Vec<Frame>> {
+    (0..REGIONS).map(|_| picture(device, stream)).collect()
 }
 
 /// A textured 1080p frame.

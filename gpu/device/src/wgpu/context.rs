@@ -105,10 +105,15 @@ impl Context {
                 bytes,
                 label: label.to_owned(),
             }),
-            Some(error) => Err(DeviceError::Rejected {
-                what: label.to_owned(),
-                detail: error.to_string(),
-            }),
+            Some(error) => {
+                // A device that is gone refuses everything, and says so only to whoever asks what has happened.
+                let _ = self.device.poll(PollType::Poll);
+                self.check_lost()?;
+                Err(DeviceError::Rejected {
+                    what: label.to_owned(),
+                    detail: error.to_string(),
+                })
+            }
         }
     }
 
