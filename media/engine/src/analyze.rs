@@ -19,13 +19,13 @@ use std::time::Duration;
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use lsie_analysis::AnalysisError;
-use lsie_analysis::face::{FaceNetworks, FaceTracker, SessionPhase, SubjectRules};
+use lsie_analysis::face::{FaceTracker, SessionPhase, SubjectRules};
 use lsie_analysis::voice::{VoiceSettings, VoiceStream};
 use lsie_device::{Device, DeviceError, Frame};
 use lsie_graph::{
     Edge, Emitter, Graph, Layer, LogHooks, NodeError, Packet, Payload, Run, Sink, Status, sink_fn,
 };
-use lsie_infer::{InferError, ModelStore};
+use lsie_infer::{InferError, ModelStore, NetworkOpener};
 use lsie_ingest::{Input, OpenSettings, open_address};
 
 use lsie_schemas::device::DeviceChoice;
@@ -36,7 +36,7 @@ pub use lsie_ingest::{Pace, SourceAddress};
 pub use row::FrameRow;
 pub use window::{WINDOW_SECS, WindowRow};
 
-use crate::device::{ChosenDevice, choose_device, open_network};
+use crate::device::{ChosenDevice, choose_device, face_networks};
 use crate::sound::{SoundChunk, SoundLayer, VoiceMeter};
 use window::Windows;
 
@@ -139,9 +139,10 @@ pub fn analyze(
     settings: &AnalyzeSettings,
     mut take: impl FnMut(AnalyzeItem) -> std::io::Result<()>,
 ) -> Result<(), AnalyzeError> {
-    let ChosenDevice { device, why } = choose_device(settings.device)?;
-    tracing::info!(device = why, "the device is open");
+    let ChosenDevice { device, why } = choose_device(settings.device, &settings.cache_dir)?;
     let models = ModelStore::open(&settings.cache_dir)?;
+    let opener = NetworkOpener::find(&device, &models, None)?;
+    tracing::info!(device = why, networks = %opener.choice(), "the device is open");
     let is_endless = matches!(
         address,
         SourceAddress::Demo { .. } | SourceAddress::Phone(_) | SourceAddress::Whip { .. }
@@ -157,7 +158,7 @@ pub fn analyze(
     })?;
     let branches = (input.video.is_some(), input.audio.is_some());
     let (items_in, items) = bounded(ITEMS_WAITING);
-    let graph = build(&mut input, settings, &models, &device, &items_in)?;
+    let graph = build(&mut input, settings, &models, &opener, &device, &items_in)?;
     drop(items_in);
     let built = graph.build().map_err(|problems| {
         let words: Vec<String> = problems.iter().map(ToString::to_string).collect();
@@ -258,6 +259,7 @@ fn build(
     input: &mut Input,
     settings: &AnalyzeSettings,
     models: &ModelStore,
+    opener: &NetworkOpener,
     device: &Arc<dyn Device>,
     items: &Sender<Item>,
 ) -> Result<Graph, AnalyzeError> {
@@ -268,7 +270,7 @@ fn build(
     }
     if let Some(video) = video {
         let layer = RowLayer {
-            tracker: tracker(settings, models, device.as_ref())?,
+            tracker: tracker(settings, models, opener, device.as_ref())?,
             every: u64::from(settings.every.max(1)),
             taken: 0,
         };
@@ -292,10 +294,14 @@ fn build(
 fn tracker(
     settings: &AnalyzeSettings,
     models: &ModelStore,
+    opener: &NetworkOpener,
     device: &dyn Device,
 ) -> Result<FaceTracker, AnalyzeError> {
-    let open = |name: &str| open_network(models, name, device);
-    let networks = FaceNetworks::new(device, open("face_detector")?, open("face_shape")?)?;
+    let networks = face_networks(models, opener, device, device.stream("face")?, "face_shape")
+        .map_err(|error| match error {
+            AnalysisError::Infer(error) => AnalyzeError::Models(error),
+            other => AnalyzeError::Analysis(other),
+        })?;
     let mut tracker = FaceTracker::new(networks, SubjectRules::default());
     tracker.set_calibration_rule(settings.calibration);
     // As a live session from its first frame on.

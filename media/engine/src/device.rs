@@ -1,13 +1,18 @@
 //! Which device the sessions run on, and why.
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lsie_analysis::AnalysisError;
-use lsie_analysis::face::FaceTrial;
-use lsie_device::{Device, DeviceError, DeviceInfo, DeviceKind, DeviceReport, open_nth, probe};
-use lsie_infer::{InferError, ModelStore, Network, ThroughHost};
+use lsie_analysis::face::{FaceNetworks, FaceTrial};
+use lsie_device::{
+    Device, DeviceError, DeviceInfo, DeviceKind, DeviceReport, OpenSettings, Stream, open_with,
+    probe,
+};
+use lsie_infer::{InferError, ModelStore, NetworkOpener};
+use lsie_ingest::cuda::{CudaAbsent, CudaLibrary};
 use lsie_schemas::device::DeviceChoice;
 use lsie_schemas::link::{DeviceWork, Text};
 
@@ -25,27 +30,43 @@ pub struct ChosenDevice {
     pub why: String,
 }
 
-/// Opens the device that was asked for, never another one. `auto` takes the quickest of a trial of the frame chain on each
-/// device that was found, a GPU that this processor computes not counted; it fails only where the processor itself would.
-pub fn choose_device(choice: DeviceChoice) -> Result<ChosenDevice, DeviceError> {
+/// The folder of the cache that keeps kernels compiled for `cuda` between starts.
+const KERNELS_FOLDER: &str = "kernels";
+
+/// Opens the device that was asked for, never another one; what it compiles is kept below `cache_dir` for the next start. `auto`
+/// takes the quickest of a trial of the frame chain on each device that was found, a GPU that this processor computes not counted; it
+/// fails only where the processor itself would.
+pub fn choose_device(choice: DeviceChoice, cache_dir: &Path) -> Result<ChosenDevice, DeviceError> {
+    let settings = OpenSettings {
+        kernel_cache: Some(cache_dir.join(KERNELS_FOLDER)),
+    };
     let (kind, number) = match choice {
-        DeviceChoice::Auto => return quickest(&probe()),
+        DeviceChoice::Auto => return quickest(&probe(), &settings),
         DeviceChoice::Cpu => (DeviceKind::Cpu, 0),
         DeviceChoice::Wgpu(number) => (DeviceKind::Wgpu, usize::from(number)),
         DeviceChoice::Cuda(number) => (DeviceKind::Cuda, usize::from(number)),
     };
-    let device = open_nth(kind, number)?;
+    let device = open_with(kind, number, &settings)?;
     let why = format!("{}: as ordered", name_of(device.info()));
     Ok(ChosenDevice { device, why })
 }
 
-fn quickest(reports: &[DeviceReport]) -> Result<ChosenDevice, DeviceError> {
+/// What runs networks on an open device, and why: one line for the operator.
+pub fn networks_on(chosen: &ChosenDevice, cache_dir: &Path) -> Result<String, InferError> {
+    let opener = NetworkOpener::find(&chosen.device, &ModelStore::open(cache_dir)?, None)?;
+    Ok(opener.choice().to_string())
+}
+
+fn quickest(
+    reports: &[DeviceReport],
+    settings: &OpenSettings,
+) -> Result<ChosenDevice, DeviceError> {
     let found = reports.iter().filter_map(|report| match report {
         DeviceReport::Found(info) => Some(info),
         DeviceReport::Unavailable { .. } => None,
     });
     let gpus: Vec<_> = found.filter(|info| info.kind != DeviceKind::Cpu).collect();
-    let processor = open_nth(DeviceKind::Cpu, 0)?;
+    let processor = open_with(DeviceKind::Cpu, 0, settings)?;
     let hardware: Vec<_> = gpus.iter().filter(|info| !info.is_software).collect();
     if hardware.is_empty() {
         let mut why = format!("{}: no GPU was found", name_of(processor.info()));
@@ -61,7 +82,10 @@ fn quickest(reports: &[DeviceReport]) -> Result<ChosenDevice, DeviceError> {
     let mut told = Vec::new();
     let opened = hardware
         .into_iter()
-        .map(|info| (label_of(info), open_nth(info.kind, info.index)))
+        .map(|info| {
+            let opened = open_with(info.kind, info.index, settings);
+            (label_of(info), opened)
+        })
         .chain([(label_of(processor.info()), Ok(Arc::clone(&processor)))]);
     for (label, device) in opened {
         let timed = device
@@ -133,15 +157,23 @@ pub(crate) fn work_of(device: &dyn Device) -> DeviceWork {
     }
 }
 
-/// A network of the store for the chain of `device`.
-pub(crate) fn open_network(
+/// GStreamer's library for pictures in CUDA memory, for a device that has such memory; and what is said where that is not so.
+pub(crate) fn surfaces_of(device: &dyn Device) -> Option<Result<CudaLibrary, CudaAbsent>> {
+    device.native_context()?;
+    Some(CudaLibrary::open())
+}
+
+/// The networks of a face on a stream, opened where the frames are. `mesh` is the name of the second one.
+pub(crate) fn face_networks(
     models: &ModelStore,
-    name: &str,
+    opener: &NetworkOpener,
     device: &dyn Device,
-) -> Result<Box<dyn Network>, InferError> {
-    let path = models.check(name)?;
-    let network = Box::new(models.runtime()?.open(&path)?);
-    ThroughHost::unless_host(network, device)
+    stream: Stream,
+    mesh: &str,
+) -> Result<FaceNetworks, AnalysisError> {
+    let detector = opener.open(models, "face_detector", &stream)?;
+    let mesh = opener.open(models, mesh, &stream)?;
+    FaceNetworks::on(device, stream, detector, mesh)
 }
 
 #[cfg(test)]
@@ -151,7 +183,7 @@ mod tests {
     #[test]
     fn a_device_that_is_not_there_is_no_other_one() {
         for choice in [DeviceChoice::Wgpu(999), DeviceChoice::Cuda(999)] {
-            let refused = choose_device(choice).map(|chosen| chosen.why);
+            let refused = choose_device(choice, Path::new("/nonexistent")).map(|chosen| chosen.why);
             assert!(
                 matches!(refused, Err(DeviceError::Unavailable { .. })),
                 "{refused:?}"
@@ -173,7 +205,7 @@ mod tests {
             DeviceReport::Found(info(DeviceKind::Cpu, false)),
             DeviceReport::Found(info(DeviceKind::Wgpu, true)),
         ];
-        let chosen = quickest(&reports).unwrap();
+        let chosen = quickest(&reports, &OpenSettings::default()).unwrap();
         assert_eq!(chosen.device.info().kind, DeviceKind::Cpu);
         assert!(
             chosen.why.contains("wgpu:0 runs only when named"),
@@ -193,7 +225,7 @@ mod tests {
             is_software: false,
             parallelism: 0,
         })];
-        let chosen = quickest(&reports).unwrap();
+        let chosen = quickest(&reports, &OpenSettings::default()).unwrap();
         assert_eq!(chosen.device.info().kind, DeviceKind::Cpu);
         assert!(
             chosen.why.contains("cuda:77 failed, cpu "),

@@ -31,6 +31,8 @@ pub enum EngineError {
 pub(crate) enum OpenError {
     #[error("{0}; {hint}", hint = .0.hint())]
     Source(#[from] lsie_ingest::IngestError),
+    #[error("device: {0}")]
+    Device(#[from] lsie_device::DeviceError),
     #[error("the source has neither picture nor sound")]
     Empty,
     #[error("sound: {0}")]
@@ -47,6 +49,7 @@ impl OpenError {
     pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::Source(error) => error.code(),
+            Self::Device(_) => "device_unavailable",
             Self::Empty => "source_empty",
             Self::Sound(_) => "sound_unusable",
             Self::Graph(_) => "graph_unusable",

@@ -28,7 +28,7 @@ mod sound;
 mod user;
 mod viewers;
 
-pub use device::{ChosenDevice, choose_device, trial};
+pub use device::{ChosenDevice, choose_device, networks_on, trial};
 pub use error::EngineError;
 /// Compares a rule with an utterance, for `lsie semantics score`.
 pub use lsie_analysis::semantic::SemanticScorers;

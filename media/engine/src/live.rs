@@ -16,14 +16,15 @@ use std::time::Duration;
 
 use lsie_analysis::AnalysisError;
 use lsie_analysis::face::{
-    FaceControl, FaceLayer, FaceNetworks, FaceTracker, PictureHint, SessionPhase, SubjectRules,
+    FaceControl, FaceLayer, FaceTracker, PictureHint, SessionPhase, SubjectRules,
 };
 use lsie_analysis::voice::{VoiceSettings, VoiceStream};
 use lsie_device::Device;
 use lsie_graph::{
     Edge, Either, Graph, LogHooks, NodeError, NodeStats, Packet, Run, Status, Stream, sink_fn,
 };
-use lsie_infer::ModelStore;
+use lsie_infer::{ModelStore, NetworkOpener};
+use lsie_ingest::cuda::{CudaLibrary, CudaShare};
 use lsie_ingest::{
     AudioSource, Input, InputHandle, MediaAnchor, OpenSettings, Pace, PhoneSettings, SourceHealth,
     VideoSource, open,
@@ -32,7 +33,7 @@ use lsie_schemas::link::{EngineCounters, StartSession};
 use lsie_schemas::observation::FaceObservation;
 
 use crate::blind::BlindLayer;
-use crate::device::open_network;
+use crate::device::face_networks;
 use crate::error::OpenError;
 use crate::lockstep::{Branch, InStep, Lockstep};
 use crate::session::SessionState;
@@ -51,6 +52,8 @@ const STOP_DEADLINE: Duration = Duration::from_secs(2);
 pub(crate) struct OpenParts {
     pub(crate) device: Arc<dyn Device>,
     pub(crate) models: Arc<ModelStore>,
+    pub(crate) opener: Arc<NetworkOpener>,
+    pub(crate) surfaces: Option<CudaLibrary>,
     pub(crate) cache_dir: PathBuf,
     pub(crate) phones: PhoneSettings,
     pub(crate) viewers: SessionViewers,
@@ -79,7 +82,9 @@ impl Playing {
             (state.opening.order.clone(), state.openings)
         };
         parts.viewers.restart();
-        let mut input = open_input(&order, parts, anchor)?;
+        // The one stream on which the pictures are read.
+        let stream = parts.device.stream("face")?;
+        let mut input = open_input(&order, parts, anchor, &stream)?;
         let pace = input.pace();
         let calibration = {
             let mut state = locked();
@@ -93,6 +98,8 @@ impl Playing {
         let lockstep = Lockstep::default();
         let parts = Parts {
             models: &parts.models,
+            opener: &parts.opener,
+            stream,
             device: &parts.device,
             face: &face,
             voice: &voice,
@@ -213,12 +220,19 @@ fn open_input(
     order: &StartSession,
     parts: &OpenParts,
     anchor: Option<MediaAnchor>,
+    stream: &lsie_device::Stream,
 ) -> Result<Input, OpenError> {
     let mut settings = OpenSettings::new(Arc::clone(&parts.device), parts.cache_dir.join("demo"));
     settings.anchor = anchor;
     settings.phones = parts.phones.clone();
     settings.tap = Some(parts.viewers.tap());
     settings.publications = Some(parts.viewers.publications());
+    settings.surfaces = parts.surfaces.as_ref().and_then(|library| {
+        let queue = Arc::new(stream.clone());
+        CudaShare::of_device(library, &parts.device, queue)
+            .inspect_err(|absent| tracing::warn!(%absent, "pictures come by way of the host"))
+            .ok()
+    });
     if order.resume_at_ns > 0 {
         settings.start_secs = Some(order.resume_at_ns as f64 / 1e9);
     }
@@ -232,6 +246,8 @@ fn open_input(
 /// What the graph of a session is built from.
 struct Parts<'a> {
     models: &'a ModelStore,
+    opener: &'a NetworkOpener,
+    stream: lsie_device::Stream,
     device: &'a Arc<dyn Device>,
     face: &'a FaceControl,
     voice: &'a VoiceMeter,
@@ -312,10 +328,12 @@ impl Parts<'_> {
     }
 
     fn tracker(&self) -> Result<FaceTracker, AnalysisError> {
-        let networks = FaceNetworks::new(
+        let networks = face_networks(
+            self.models,
+            self.opener,
             self.device.as_ref(),
-            open_network(self.models, "face_detector", self.device.as_ref())?,
-            open_network(self.models, "face_mesh", self.device.as_ref())?,
+            self.stream.clone(),
+            "face_mesh",
         )?;
         Ok(FaceTracker::new(networks, SubjectRules::default()))
     }

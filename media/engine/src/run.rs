@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::{Receiver, RecvTimeoutError};
 use lsie_analysis::face::PictureHint;
 use lsie_device::{CpuDevice, Device};
-use lsie_infer::{ModelState, ModelStore};
+use lsie_infer::{ModelState, ModelStore, NetworkOpener};
+use lsie_ingest::cuda::CudaLibrary;
 use lsie_ingest::{PhoneSettings, SourceHealth, SourcePhone, known_schemes};
 use lsie_schemas::config::DeviceConfig;
 use lsie_schemas::device::DeviceChoice;
@@ -21,7 +22,7 @@ use lsie_schemas::link::{
 use lsie_schemas::observation::CalibrationState;
 use uuid::Uuid;
 
-use crate::device::{ChosenDevice, choose_device, work_of};
+use crate::device::{ChosenDevice, choose_device, surfaces_of, work_of};
 use crate::error::EngineError;
 use crate::link::{Inbound, Link, Outbox, open};
 use crate::live::OpenParts;
@@ -39,6 +40,9 @@ struct Engine {
     models: Arc<ModelStore>,
     cache_dir: PathBuf,
     chosen: ChosenDevice,
+    opener: Arc<NetworkOpener>,
+    /// Where decoders can write pictures into the device's memory.
+    surfaces: Option<CudaLibrary>,
     phones: PhoneSettings,
     semantic: SemanticDesk,
     session: Option<LiveRun>,
@@ -77,17 +81,27 @@ pub fn run_with(link: UnixStream, build_id: &str, device: EngineDevice) -> Resul
 
 fn serve(link: &Link, build_id: &str, device: EngineDevice) -> Result<(), EngineError> {
     let hello = await_hello(&link.inbound, build_id)?;
-    let chosen = match device {
-        EngineDevice::Ordered => choose_device(hello.device.parse()?)?,
-        EngineDevice::Choice(choice) => choose_device(choice)?,
+    let cache_dir = PathBuf::from(&hello.cache_dir);
+    let mut chosen = match device {
+        EngineDevice::Ordered => choose_device(hello.device.parse()?, &cache_dir)?,
+        EngineDevice::Choice(choice) => choose_device(choice, &cache_dir)?,
         EngineDevice::Given(device) => ChosenDevice {
             why: format!("{}: given", device.info().name),
             device,
         },
     };
-    tracing::info!(device = chosen.why, "the device is open");
-    let cache_dir = PathBuf::from(&hello.cache_dir);
     let models = Arc::new(ModelStore::open(&cache_dir)?);
+    let opener = NetworkOpener::find(&chosen.device, &models, None)?;
+    chosen.why = format!("{}; networks: {}", chosen.why, opener.choice());
+    let surfaces = match surfaces_of(chosen.device.as_ref()) {
+        None => None,
+        Some(Ok(library)) => Some(library),
+        Some(Err(absent)) => {
+            chosen.why = format!("{}; pictures by way of the host: {absent}", chosen.why);
+            None
+        }
+    };
+    tracing::info!(device = chosen.why, "the device is open");
     let mut engine = Engine {
         outbox: link.outbox.clone(),
         semantic: SemanticDesk::new(
@@ -99,6 +113,8 @@ fn serve(link: &Link, build_id: &str, device: EngineDevice) -> Result<(), Engine
         models,
         cache_dir,
         chosen,
+        opener: Arc::new(opener),
+        surfaces,
         phones: configured_phones(&hello.phones, Path::new(&hello.cache_dir)),
         session: None,
         viewers: ViewerDesk::start(link.outbox.clone())?,
@@ -219,6 +235,8 @@ impl Engine {
         let parts = OpenParts {
             device: Arc::clone(&self.chosen.device),
             models: Arc::clone(&self.models),
+            opener: Arc::clone(&self.opener),
+            surfaces: self.surfaces.clone(),
             cache_dir: self.cache_dir.clone(),
             phones: self.phones.clone(),
             viewers: self.viewers.session(),

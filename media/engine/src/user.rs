@@ -110,7 +110,10 @@ fn unavailable(error: InferError) -> MakeError {
 }
 
 fn unusable(error: AnalysisError) -> MakeError {
-    MakeError::failed(error)
+    match error {
+        AnalysisError::Infer(error) => unavailable(error),
+        other => MakeError::failed(other),
+    }
 }
 
 fn view_frame(frame: &Frame) -> Value {

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use lsie_analysis::face::{FaceNetworks, FaceTracker, SubjectRules};
 use lsie_device::{
-    Buffer, CpuDevice, Device, DeviceError, DeviceInfo, DeviceKind, Stream, Transfers,
+    Buffer, CpuDevice, Device, DeviceError, DeviceInfo, DeviceKind, Frame, FrameLayout, FrameMeta,
+    FramePool, Stream, Transfers, WgpuDevice,
 };
 use lsie_engine::{EngineDevice, EngineError, choose_device};
 use lsie_infer::{ModelStore, ThroughHost};
@@ -53,7 +54,11 @@ struct Measured {
 /// A session over the beginning of the demo.
 fn measure(device: DeviceChoice) -> Measured {
     let (mut server, hello) = Server::start_on(&cache_dir(), EngineDevice::Choice(device));
-    assert!(hello.device.as_str().ends_with("as ordered"), "{hello:?}");
+    let told = hello.device.as_str();
+    assert!(
+        told.contains("as ordered; networks: onnxruntime-cpu"),
+        "{told}"
+    );
     let mut order = order("demo:presenter?pace=paced");
     order.planned = vec![planned(1, STIMULUS_SECS)];
     let session_id = order.session_id;
@@ -190,9 +195,8 @@ fn a_session_on_a_gpu_measures_what_the_processor_measures() {
     }
 }
 
-/// Ratios of the demo's first frames, the face looked for anew in each.
-fn ratios(choice: DeviceChoice) -> Vec<f64> {
-    let device = choose_device(choice).unwrap().device;
+/// A tracker whose networks run on the processor, by way of the host where that is another device.
+fn tracker_on(device: &Arc<dyn Device>) -> FaceTracker {
     let models = ModelStore::open(&cache_dir()).unwrap();
     let network = |name: &str| {
         let network = models
@@ -208,7 +212,13 @@ fn ratios(choice: DeviceChoice) -> Vec<f64> {
         network("face_mesh"),
     )
     .unwrap();
-    let mut tracker = FaceTracker::new(networks, SubjectRules::default());
+    FaceTracker::new(networks, SubjectRules::default())
+}
+
+/// Ratios of the demo's first frames, the face looked for anew in each.
+fn ratios(choice: DeviceChoice) -> Vec<f64> {
+    let device = choose_device(choice, &cache_dir()).unwrap().device;
+    let mut tracker = tracker_on(&device);
     let settings = OpenSettings::new(Arc::clone(&device), cache_dir().join("demo"));
     let mut input = open("demo:presenter?pace=fast", &settings).unwrap();
     let video = input.video.as_mut().unwrap();
@@ -305,7 +315,36 @@ fn a_lost_device_ends_the_engine_and_the_next_one_goes_on() {
         "{ended:?}"
     );
 
-    let (mut server, _) = Server::start(&cache_dir());
+    goes_on(EngineDevice::Choice(DeviceChoice::Cpu), media_ns);
+}
+
+#[test]
+fn a_gpu_that_its_driver_takes_away_ends_the_engine_and_the_next_one_goes_on() {
+    let device = Arc::new(WgpuDevice::open(0).unwrap());
+    let given: Arc<dyn Device> = Arc::clone(&device) as Arc<dyn Device>;
+    let (mut server, _) = Server::start_on(&cache_dir(), EngineDevice::Given(given));
+    server.open(order("demo:presenter?pace=paced"));
+    server.until(|message| matches!(message, EngineMessage::Visual(tick) if tick.face_present));
+    device.destroy();
+    let mut media_ns = 0;
+    while let Some(message) = server.try_next() {
+        assert!(!is_over(&message), "the session is not over: {message:?}");
+        if let EngineMessage::Heartbeat(beat) = message {
+            media_ns = beat.media_ns;
+        }
+    }
+    let ended = server.engine.join().unwrap();
+    let Err(EngineError::Device(DeviceError::Lost { kind, detail })) = ended else {
+        panic!("{ended:?}");
+    };
+    assert_eq!(kind, DeviceKind::Wgpu);
+    assert!(!detail.is_empty());
+    goes_on(EngineDevice::Choice(DeviceChoice::Wgpu(0)), media_ns);
+}
+
+/// A new engine takes the session up where the old one was.
+fn goes_on(device: EngineDevice, media_ns: i64) {
+    let (mut server, _) = Server::start_on(&cache_dir(), device);
     let mut again = order("demo:presenter?pace=paced");
     again.resume_at_ns = media_ns.max(Duration::from_secs(1).as_nanos() as i64);
     let resumed_secs = again.resume_at_ns as f64 / 1e9;
@@ -317,6 +356,62 @@ fn a_lost_device_ends_the_engine_and_the_next_one_goes_on() {
     };
     assert!(tick.timestamp_s - server::EPOCH.as_epoch_secs() >= resumed_secs - 0.05);
     server.shut_down();
+}
+
+/// The middle of the demo's picture twice, side by side, as one frame of the device.
+fn two_faces(device: &Arc<dyn Device>) -> Frame {
+    let host: Arc<dyn Device> = Arc::new(CpuDevice::new());
+    let settings = OpenSettings::new(host, cache_dir().join("demo"));
+    let mut input = open("demo:presenter?pace=fast", &settings).unwrap();
+    let video = input.video.as_mut().unwrap();
+    let Pull::Item(one) = video.next(Duration::from_secs(15)).unwrap() else {
+        panic!("the demo has no end");
+    };
+    let bytes = one.buffer().host::<u8>().unwrap();
+    let layout = FrameLayout::tight(one.format(), one.width(), one.height()).unwrap();
+    let mut both = vec![0; layout.bytes()];
+    for (index, (from, to)) in one.planes().iter().zip(layout.planes()).enumerate() {
+        let (row_bytes, rows) = one.format().plane_size(index, one.width(), one.height());
+        for row in 0..rows {
+            let half = row_bytes / 2;
+            let middle = from.offset_bytes + row * from.pitch_bytes + half / 2;
+            let middle = &bytes[middle..middle + half];
+            let at = to.offset_bytes + row * to.pitch_bytes;
+            both[at..at + half].copy_from_slice(middle);
+            both[at + half..at + 2 * half].copy_from_slice(middle);
+        }
+    }
+    let stream = device.stream("test").unwrap();
+    let pool = FramePool::new(device.as_ref(), 1, both.len()).unwrap();
+    let mut slot = pool.acquire().unwrap();
+    slot.buffer_mut().upload(&stream, 0, &both).unwrap();
+    let meta = FrameMeta {
+        color: one.color(),
+        ..FrameMeta::still(layout)
+    };
+    Frame::new(slot, meta).unwrap()
+}
+
+#[test]
+fn all_faces_of_a_frame_are_cropped_in_one_launch() {
+    let measured = [DeviceChoice::Cpu, DeviceChoice::Wgpu(0)].map(|choice| {
+        let device = choose_device(choice, &cache_dir()).unwrap().device;
+        let mut tracker = tracker_on(&device);
+        let observation = tracker.process(&two_faces(&device));
+        assert_eq!(observation.faces, 2);
+        let launches = device.launches();
+        let count = |kernel: &str| launches.get(kernel).copied().unwrap_or(0);
+        // The processor gains nothing by cropping ahead.
+        let wanted = if choice == DeviceChoice::Cpu {
+            (1, 0)
+        } else {
+            (0, 1)
+        };
+        assert_eq!((count("crop_frame"), count("crop_frames")), wanted);
+        observation.face.unwrap().ratio.unwrap()
+    });
+    let [wanted, got] = measured;
+    assert!((wanted - got).abs() < RATIO_BOUND, "{measured:?}");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use lsie_device::Device;
 use lsie_handset::scrcpy::JarSearch;
 use lsie_webrtc::Publications;
 
+use crate::gst::cuda::CudaShare;
 use crate::scheme::Pace;
 use crate::tap::MediaTap;
 
@@ -126,6 +127,8 @@ pub struct OpenSettings {
     pub publications: Option<Arc<Publications>>,
     /// Where encoded media leave for viewers.
     pub tap: Option<Arc<dyn MediaTap>>,
+    /// The device's CUDA context, lent to decoders of H.264 so that pictures stay where they write them.
+    pub surfaces: Option<CudaShare>,
 }
 
 impl OpenSettings {
@@ -144,6 +147,7 @@ impl OpenSettings {
             progress: None,
             publications: None,
             tap: None,
+            surfaces: None,
         }
     }
 
@@ -167,6 +171,7 @@ impl fmt::Debug for OpenSettings {
             .field("phones", &self.phones)
             .field("stand_ins", &self.stand_ins)
             .field("tap", &self.tap.is_some())
+            .field("surfaces", &self.surfaces)
             .finish_non_exhaustive()
     }
 }

@@ -195,7 +195,7 @@ pub struct EngineHello {
     /// Process id.
     pub pid: u32,
     /// Compute device in use and why.
-    pub device: Text<128>,
+    pub device: Text<384>,
     /// Models by name with `ready` or how to get them; at most 64.
     #[serde(deserialize_with = "bounded::map::<64, _, _, _>")]
     #[schemars(extend("maxProperties" = 64, "propertyNames" = { "maxLength": 64 }))]

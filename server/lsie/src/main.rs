@@ -27,10 +27,10 @@ use crate::commands::Output;
 fn main() -> ExitCode {
     let cli = Cli::parse();
     #[cfg(feature = "media")]
-    if let Err(error) = without_telemetry() {
+    if let Err(error) = with_quiet_libraries() {
         let _ = writeln!(
             std::io::stderr(),
-            "lsie: starting without ONNX Runtime's telemetry: {error}"
+            "lsie: starting with quiet libraries: {error}"
         );
         return ExitCode::from(1);
     }
@@ -45,18 +45,31 @@ fn main() -> ExitCode {
     }
 }
 
-/// Becomes this program again, with ONNX Runtime's telemetry off, unless it is off already: a process cannot safely change its own
-/// environment. Children inherit it.
+/// Switches off a layer of Mesa's that asks a display server which GPU to prefer, and complains where there is none. Devices are ranked
+/// here, and whoever chooses one by that layer's own variable keeps it.
 #[cfg(feature = "media")]
-fn without_telemetry() -> std::io::Result<()> {
+const DEVICE_LAYER: [&str; 2] = ["NODEVICE_SELECT", "MESA_VK_DEVICE_SELECT"];
+
+/// Becomes this program again, with ONNX Runtime's telemetry and a layer of the graphics library off, unless they are off already: a
+/// process cannot safely change its own environment. Children inherit it.
+#[cfg(feature = "media")]
+fn with_quiet_libraries() -> std::io::Result<()> {
     use std::os::unix::process::CommandExt as _;
-    if std::env::var_os(lsie_infer::TELEMETRY_OFF).is_some_and(|value| value == "1") {
+    let is_telemetry_off =
+        std::env::var_os(lsie_infer::TELEMETRY_OFF).is_some_and(|value| value == "1");
+    let is_layer_decided = DEVICE_LAYER
+        .iter()
+        .any(|name| std::env::var_os(name).is_some());
+    if is_telemetry_off && is_layer_decided {
         return Ok(());
     }
     let mut words = std::env::args_os();
     let mut again = std::process::Command::new(serve::own_binary()?);
     if let Some(name) = words.next() {
         again.arg0(name);
+    }
+    if !is_layer_decided {
+        again.env(DEVICE_LAYER[0], "1");
     }
     Err(again.args(words).env(lsie_infer::TELEMETRY_OFF, "1").exec())
 }

@@ -56,7 +56,10 @@ pub(crate) fn serve(mut layered: Layered, args: &ServeArgs) -> Result<()> {
     let config = layered.config();
     start_log(&config.log);
     #[cfg(feature = "media")]
-    check_device(config.engine.device)?;
+    check_device(
+        config.engine.device,
+        &settings::cache_dir(&config.engine.cache_dir)?,
+    )?;
     let explicit_port = layered
         .explain()
         .iter()
@@ -233,11 +236,11 @@ pub(crate) fn start_log(config: &LogConfig) {
 
 /// A device that was named and is not there is told here, not by a media process that never comes up.
 #[cfg(feature = "media")]
-fn check_device(choice: DeviceChoice) -> Result<()> {
+fn check_device(choice: DeviceChoice, cache_dir: &Path) -> Result<()> {
     if matches!(choice, DeviceChoice::Auto | DeviceChoice::Cpu) {
         return Ok(());
     }
-    lsie_engine::choose_device(choice)
+    lsie_engine::choose_device(choice, cache_dir)
         .map(drop)
         .with_context(|| format!("opening the compute device {choice}"))
 }

@@ -1,10 +1,11 @@
 //! The two networks of a face, their buffers, and the kernels before and after them. Everything on one stream.
 
-use lsie_device::{Buffer, Device, Frame, Stream};
+use lsie_device::{Buffer, Device, DeviceKind, Frame, Stream};
 use lsie_infer::{Network, TensorInfo, landmark_indices};
 use lsie_kernels::action_units::{self, Shape};
 use lsie_kernels::au12::{self, Absent, Au12};
 use lsie_kernels::crop::{self, Border, CropParams, Sampling, TensorOrder, ValueRange};
+use lsie_kernels::crops::{self, FrameCrop};
 use lsie_kernels::detect::{
     self, ANCHOR_COUNT, DetectParams, Detection, MAX_FACES, REGRESSORS_PER_ANCHOR,
 };
@@ -77,7 +78,18 @@ pub struct FaceNetworks {
     pose: Buffer,
     shape: Buffer,
     exposure: Buffer,
+    /// Crops of places at which the mesh may look; `None` on the processor, which gains nothing by cropping ahead.
+    ahead: Option<Ahead>,
     params: DetectParams,
+}
+
+/// Inputs of the mesh network for several places of one frame, cropped in one launch.
+struct Ahead {
+    tensors: Buffer,
+    /// What lies in `tensors`, in order.
+    regions: Vec<Region>,
+    /// Number of the frame.
+    seq: u64,
 }
 
 impl FaceNetworks {
@@ -88,7 +100,16 @@ impl FaceNetworks {
         detector: Box<dyn Network>,
         mesh: Box<dyn Network>,
     ) -> Result<Self, AnalysisError> {
-        let stream = device.stream("face")?;
+        Self::on(device, device.stream("face")?, detector, mesh)
+    }
+
+    /// As [`FaceNetworks::new`], on a stream of the device that the networks were opened for.
+    pub fn on(
+        device: &dyn Device,
+        stream: Stream,
+        detector: Box<dyn Network>,
+        mesh: Box<dyn Network>,
+    ) -> Result<Self, AnalysisError> {
         let subsets = mesh_subsets(mesh.as_ref())?.upload(device, &stream)?;
         Ok(FaceNetworks {
             detector: Bound::new(
@@ -114,6 +135,9 @@ impl FaceNetworks {
             pose: device.alloc(size_of::<Pose>(), "pose")?,
             shape: device.alloc(size_of::<Shape>(), "shape")?,
             exposure: device.alloc(size_of::<Exposure>(), "exposure")?,
+            ahead: (device.info().kind != DeviceKind::Cpu)
+                .then(|| Ahead::new(device))
+                .transpose()?,
             params: DetectParams::default(),
             stream,
         })
@@ -148,6 +172,31 @@ impl FaceNetworks {
         Ok(exposure::read(&self.stream, &self.exposure)?)
     }
 
+    /// Crops every place at which the mesh may look in this frame, in one launch: what is asked for next costs a copy on the device.
+    pub(super) fn crop_ahead(
+        &mut self,
+        frame: &Frame,
+        regions: impl Iterator<Item = Region>,
+    ) -> Result<(), AnalysisError> {
+        let Some(ahead) = &mut self.ahead else {
+            return Ok(());
+        };
+        ahead.regions.clear();
+        ahead.regions.extend(regions.take(MAX_FACES));
+        if ahead.regions.len() < 2 {
+            ahead.regions.clear();
+            return Ok(());
+        }
+        let mesh = &self.mesh;
+        let entries = ahead.regions.iter().map(|region| FrameCrop {
+            frame,
+            params: mesh.crop_of(region, ValueRange::Unit, Border::Replicate),
+        });
+        let entries: Vec<_> = entries.collect();
+        ahead.seq = frame.seq();
+        Ok(crops::launch(&self.stream, &entries, &mut ahead.tensors)?)
+    }
+
     /// Finds the landmarks of the face in a region. They lie in frame pixels in `landmarks` afterwards, on the host: the one copy
     /// from the device, 5.6 KiB.
     pub(super) fn measure(
@@ -157,8 +206,16 @@ impl FaceNetworks {
         landmarks: &mut [[f32; 3]; LANDMARK_COUNT],
     ) -> Result<MeshReading, AnalysisError> {
         let stream = &self.stream;
-        self.mesh
-            .run(stream, frame, region, ValueRange::Unit, Border::Replicate)?;
+        match self
+            .ahead
+            .as_ref()
+            .and_then(|ahead| ahead.place_of(frame, region))
+        {
+            Some((tensors, first)) => self.mesh.run_cropped(stream, tensors, first)?,
+            None => self
+                .mesh
+                .run(stream, frame, region, ValueRange::Unit, Border::Replicate)?,
+        }
         let [mesh, lips, left_eye, right_eye, flag, left_iris, right_iris] =
             self.mesh.named(MESH, &MESH_OUTPUTS)?;
         let outputs = MeshOutputs {
@@ -199,6 +256,26 @@ impl FaceNetworks {
             pose,
             shape: shape.checked(),
         })
+    }
+}
+
+impl Ahead {
+    /// Bytes of one input of the mesh network.
+    const INPUT_BYTES: usize = 12 * (project::INPUT_SIDE_PX * project::INPUT_SIDE_PX) as usize;
+
+    fn new(device: &dyn Device) -> Result<Self, AnalysisError> {
+        Ok(Ahead {
+            tensors: device.alloc(MAX_FACES * Self::INPUT_BYTES, "crops ahead")?,
+            regions: Vec::with_capacity(MAX_FACES),
+            seq: 0,
+        })
+    }
+
+    /// Where the crop of this region of this frame begins, if there is one.
+    fn place_of(&self, frame: &Frame, region: &Region) -> Option<(&Buffer, usize)> {
+        let mut regions = self.regions.iter().filter(|_| frame.seq() == self.seq);
+        let place = regions.position(|known| known == region)?;
+        Some((&self.tensors, place * Self::INPUT_BYTES))
     }
 }
 
@@ -273,11 +350,26 @@ impl<const N: usize> Bound<N> {
         range: ValueRange,
         border: Border,
     ) -> Result<(), AnalysisError> {
-        let side_px = self.side_px;
-        let params = CropParams::new(region, [side_px, side_px], range, border, self.order)
-            .with_sampling(Sampling::Codes);
+        let params = self.crop_of(region, range, border);
         crop::launch(stream, frame, &[params], &mut self.input)?;
         self.infer(stream)
+    }
+
+    /// Takes an input that was cropped before, at byte `first` of `tensors`, and runs the network.
+    fn run_cropped(
+        &mut self,
+        stream: &Stream,
+        tensors: &Buffer,
+        first: usize,
+    ) -> Result<(), AnalysisError> {
+        let bytes = self.input.len_bytes();
+        self.input.copy_from(stream, tensors, first, bytes)?;
+        self.infer(stream)
+    }
+
+    fn crop_of(&self, region: &Region, range: ValueRange, border: Border) -> CropParams {
+        let side = [self.side_px; 2];
+        CropParams::new(region, side, range, border, self.order).with_sampling(Sampling::Codes)
     }
 
     /// Puts the whole frame into the input, letterboxed, and runs the network.

@@ -246,6 +246,7 @@ impl FaceTracker {
         }
         let mut candidates = self.detect(frame)?;
         let mut first_failure = None;
+        let mut is_cropped = false;
         // What the detector takes for a face need not be one: then the next best place gets a chance, and the state stays
         // as it was.
         for _ in 0..MAX_ATTEMPTS {
@@ -254,6 +255,13 @@ impl FaceTracker {
                 Ok(region) => region,
                 Err(loss) => return Ok(Err(first_failure.unwrap_or(absence(loss)))),
             };
+            if !std::mem::replace(&mut is_cropped, true) {
+                let regions = candidates
+                    .as_slice()
+                    .iter()
+                    .map(|candidate| candidate.region);
+                self.networks.crop_ahead(frame, regions)?;
+            }
             match self.measure(frame, &region)? {
                 Ok(sighting) => return Ok(Ok(sighting)),
                 Err(reason) => first_failure = first_failure.or(Some(reason)),

@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
-use lsie_analysis::face::{
-    FaceControl, FaceLayer, FaceNetworks, FaceTracker, SessionPhase, SubjectRules,
-};
+use lsie_analysis::face::{FaceControl, FaceLayer, FaceTracker, SessionPhase, SubjectRules};
 use lsie_analysis::voice::{VoiceSettings, VoiceStream};
 use lsie_graph::pipeline::{Gives, MakeError, NodeKind, Takes};
-use lsie_infer::{ModelStore, Network};
+use lsie_infer::NetworkOpener;
 
 use super::{FACE, PipelineContext, VOICE, unavailable, unusable};
-use crate::device::open_network;
+use crate::device::face_networks;
 use crate::sound::SoundLayer;
 
 const DETECTOR: &str = "face_detector";
@@ -32,25 +30,16 @@ pub(super) fn face(context: &PipelineContext) -> NodeKind {
     })
     .make(move |maker| {
         let models = makes.models().map_err(unavailable)?;
-        let (detector, mesh) = (
-            network(&models, DETECTOR, &makes)?,
-            network(&models, MESH, &makes)?,
-        );
-        let networks =
-            FaceNetworks::new(makes.device.as_ref(), detector, mesh).map_err(unusable)?;
+        let device = &makes.device;
+        let opener = NetworkOpener::find(device, &models, None).map_err(unavailable)?;
+        let stream = device.stream("face").map_err(MakeError::failed)?;
+        let networks = face_networks(&models, &opener, device.as_ref(), stream, MESH);
+        let networks = networks.map_err(unusable)?;
         let control = FaceControl::default();
         control.set_phase(SessionPhase::Open);
         let tracker = FaceTracker::new(networks, SubjectRules::default());
         maker.layer(&FACE, FaceLayer::new(tracker, control))
     })
-}
-
-fn network(
-    models: &ModelStore,
-    name: &str,
-    context: &PipelineContext,
-) -> Result<Box<dyn Network>, MakeError> {
-    open_network(models, name, context.device.as_ref()).map_err(unavailable)
 }
 
 /// Voices in sound.

@@ -83,6 +83,7 @@ pub(crate) fn open_demo(
                 device: Arc::clone(&settings.device),
                 pool_slots: settings.pool_slots,
                 pace,
+                surfaces: settings.surfaces.clone(),
             };
             let (decoder, frames) = AccessUnitDecoder::start_for_feeder(&decoder, watch.clone())?;
             let decoder = decoder.shown_to(settings.tap.clone());

@@ -46,6 +46,9 @@ pub struct DecoderSettings {
     pub pool_slots: usize,
     /// `Live`: newest frame wins, pushing never waits. Otherwise nothing is dropped and pushing waits for the consumer.
     pub pace: Pace,
+    /// A CUDA context that the device lends: then NVIDIA's decoder runs in it where there is one, and frames are its surfaces, of which
+    /// [`cuda::MAX_SURFACES`] may be held. `None` for decoding on the host.
+    pub surfaces: Option<CudaShare>,
 }
 
 /// What became of a pushed access unit.
@@ -62,24 +65,44 @@ pub enum Pushed {
 }
 
 /// What differs between a decoder on the host and one on the device.
-struct DecoderParts<'a, D> {
-    /// Makes the element, once GStreamer has started.
-    decoder: D,
+struct DecoderParts<'a> {
+    decoder: gst::Element,
     caps: gst::Caps,
     intake: Intake,
     share: Option<&'a CudaShare>,
 }
 
-impl DecoderParts<'static, fn() -> Result<gst::Element, IngestError>> {
-    fn on_host(settings: &DecoderSettings, watch: &Watch) -> Result<Self, IngestError> {
+impl<'a> DecoderParts<'a> {
+    /// On the device where its context is lent and GStreamer has a decoder for it, else on the host, which is said and counted.
+    fn new(settings: &'a DecoderSettings, watch: &Watch) -> Result<Self, IngestError> {
         gst::init().map_err(|error| IngestError::Unusable(error.to_string()))?;
+        if let Some(share) = &settings.surfaces {
+            match cuda::decoder_element(share.device()) {
+                Ok(decoder) => {
+                    let intake = Intake::Lent(SurfaceIntake::new(share, watch.clone()));
+                    return Ok(Self::on_cuda(decoder, intake, share));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "pictures come by way of the host: the device's decoder is not there");
+                }
+            }
+        }
         let (device, slots) = (Arc::clone(&settings.device), settings.pool_slots);
         Ok(DecoderParts {
-            decoder: decoder_element,
+            decoder: decoder_element()?,
             caps: picture_caps(),
             intake: Intake::Slots(Uploader::new(device, slots, watch.clone())?),
             share: None,
         })
+    }
+
+    fn on_cuda(decoder: gst::Element, intake: Intake, share: &'a CudaShare) -> Self {
+        DecoderParts {
+            decoder,
+            caps: cuda::picture_caps(),
+            intake,
+            share: Some(share),
+        }
     }
 }
 
@@ -129,13 +152,11 @@ impl AccessUnitDecoder {
         settings: &DecoderSettings,
         share: &CudaShare,
     ) -> Result<(Self, CudaVideo), IngestError> {
+        gst::init().map_err(|error| IngestError::Unusable(error.to_string()))?;
         let watch = Watch::default();
-        let parts = DecoderParts {
-            decoder: || cuda::decoder_element(share.device()),
-            caps: cuda::picture_caps(),
-            intake: Intake::Surfaces(SurfaceIntake::new(share, watch.clone())),
-            share: Some(share),
-        };
+        let decoder = cuda::decoder_element(share.device())?;
+        let intake = Intake::Surfaces(SurfaceIntake::new(share, watch.clone()));
+        let parts = DecoderParts::on_cuda(decoder, intake, share);
         let (decoder, source) =
             Self::build(settings.pace, watch, settings.pace == Pace::Live, parts)?;
         Ok((decoder, CudaVideo { source }))
@@ -146,7 +167,7 @@ impl AccessUnitDecoder {
         settings: &DecoderSettings,
         watch: Watch,
     ) -> Result<(Self, VideoSource), IngestError> {
-        let parts = DecoderParts::on_host(settings, &watch)?;
+        let parts = DecoderParts::new(settings, &watch)?;
         Self::build(settings.pace, watch, settings.pace == Pace::Live, parts)
     }
 
@@ -155,20 +176,17 @@ impl AccessUnitDecoder {
         settings: &DecoderSettings,
         watch: Watch,
     ) -> Result<(Self, VideoSource), IngestError> {
-        let parts = DecoderParts::on_host(settings, &watch)?;
+        let parts = DecoderParts::new(settings, &watch)?;
         Self::build(settings.pace, watch, false, parts)
     }
 
     /// `drops` says whether a full queue drops or makes the pusher wait.
-    fn build<D>(
+    fn build(
         pace: Pace,
         watch: Watch,
         drops: bool,
-        parts: DecoderParts<'_, D>,
-    ) -> Result<(Self, VideoSource), IngestError>
-    where
-        D: FnOnce() -> Result<gst::Element, IngestError>,
-    {
+        parts: DecoderParts<'_>,
+    ) -> Result<(Self, VideoSource), IngestError> {
         let core = PipelineCore::watched("decoder", watch.clone())?;
         if let (Some(share), Some(bus)) = (parts.share, core.pipeline().bus()) {
             share.answer_on(&bus);
@@ -183,7 +201,7 @@ impl AccessUnitDecoder {
         let stamps = Arc::new(Stamps::new(watch.clone()));
         watch_arrivals(&sink, &stamps);
         watch_damage(&sink, &watch, |watch| watch.frames_damaged(1));
-        let chain = vec![make("h264parse")?, (parts.decoder)()?];
+        let chain = vec![make("h264parse")?, parts.decoder];
         let ends: (&gst::Element, &gst::Element) = (source.upcast_ref(), sink.upcast_ref());
         let whole: Vec<&gst::Element> = std::iter::once(ends.0)
             .chain(&chain)

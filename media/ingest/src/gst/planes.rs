@@ -6,8 +6,8 @@ use gst_video::prelude::*;
 use gstreamer as gst;
 use gstreamer_video as gst_video;
 use lsie_device::{
-    ColorMatrix, ColorRange, ColorSpace, Device, Frame, FrameError, FrameLayout, FrameMeta,
-    FramePool, PixelFormat, Plane, Stream,
+    ColorMatrix, ColorRange, ColorSpace, Device, DeviceKind, Frame, FrameError, FrameLayout,
+    FrameMeta, FramePool, PixelFormat, Plane, Stream,
 };
 
 use crate::error::IngestError;
@@ -100,6 +100,10 @@ impl Uploader {
                 .ok_or_else(|| pipeline_error("appsink", "a plane is shorter than its picture"))?;
             slot.buffer_mut()
                 .upload(&self.stream, plane.offset_bytes, source)?;
+        }
+        if self.device.info().kind == DeviceKind::Cuda {
+            // Readers work on streams of their own, which do not wait for this one.
+            self.stream.synchronize()?;
         }
         let meta = FrameMeta {
             layout,

@@ -66,13 +66,15 @@ pub(crate) enum Intake {
     Slots(Uploader),
     /// Nowhere: they are read where they lie.
     Surfaces(SurfaceIntake),
+    /// Nowhere: they are frames over the decoder's own memory.
+    Lent(SurfaceIntake),
 }
 
 impl Intake {
     fn caps(&self) -> &PictureCaps {
         match self {
             Intake::Slots(uploader) => uploader.caps(),
-            Intake::Surfaces(surfaces) => surfaces.caps(),
+            Intake::Surfaces(surfaces) | Intake::Lent(surfaces) => surfaces.caps(),
         }
     }
 }
@@ -80,6 +82,7 @@ impl Intake {
 /// What an intake made of a sample.
 enum Picture {
     Slot(Frame),
+    Lent(Frame),
     Surface(CudaFrame),
 }
 
@@ -87,7 +90,9 @@ impl Picture {
     /// Media time, arrival and number.
     fn times(&self) -> (i64, u64, u64) {
         match self {
-            Picture::Slot(frame) => (frame.pts_ns(), frame.host_time_ns(), frame.seq()),
+            Picture::Slot(frame) | Picture::Lent(frame) => {
+                (frame.pts_ns(), frame.host_time_ns(), frame.seq())
+            }
             Picture::Surface(frame) => (frame.pts_ns(), frame.host_time_ns(), frame.seq()),
         }
     }
@@ -212,7 +217,7 @@ impl VideoSource {
     /// wait for the consumer. A pipeline error is returned once, after the frames before it; then `End`.
     pub fn next(&mut self, timeout: Duration) -> Result<Pull<Frame>, IngestError> {
         match self.next_picture(timeout)? {
-            Pull::Item(Picture::Slot(frame)) => Ok(Pull::Item(frame)),
+            Pull::Item(Picture::Slot(frame) | Picture::Lent(frame)) => Ok(Pull::Item(frame)),
             Pull::Item(Picture::Surface(_)) => {
                 Err(pipeline_error("appsink", "no slot was asked for"))
             }
@@ -228,7 +233,7 @@ impl VideoSource {
     ) -> Result<Pull<CudaFrame>, IngestError> {
         match self.next_picture(timeout)? {
             Pull::Item(Picture::Surface(frame)) => Ok(Pull::Item(frame)),
-            Pull::Item(Picture::Slot(_)) => {
+            Pull::Item(Picture::Slot(_) | Picture::Lent(_)) => {
                 Err(pipeline_error("appsink", "no surface was asked for"))
             }
             Pull::Pending => Ok(Pull::Pending),
@@ -353,6 +358,9 @@ impl VideoSource {
             Intake::Surfaces(surfaces) => {
                 surfaces.take(&sample, pts_ns, stamp)?.map(Picture::Surface)
             }
+            Intake::Lent(surfaces) => surfaces
+                .take_frame(&sample, pts_ns, stamp)?
+                .map(Picture::Lent),
         };
         let Some(picture) = taken else {
             if self.pace == Pace::Live {

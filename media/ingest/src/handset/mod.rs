@@ -69,6 +69,7 @@ pub(crate) fn open_phone(
         device: Arc::clone(&settings.device),
         pool_slots: settings.pool_slots,
         pace: Pace::Live,
+        surfaces: settings.surfaces.clone(),
     };
     let decoder = has_video
         .then(|| AccessUnitDecoder::start_watched(&decoder, watch.clone()))

@@ -97,6 +97,7 @@ pub(crate) fn open_whip(
         device: Arc::clone(&settings.device),
         pool_slots: settings.pool_slots,
         pace: Pace::Live,
+        surfaces: settings.surfaces.clone(),
     };
     let (decoder, frames) = AccessUnitDecoder::start_watched(&decoder, watch.clone())?;
     let decoder = decoder.shown_to(settings.tap.clone());

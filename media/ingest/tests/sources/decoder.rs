@@ -13,6 +13,7 @@ fn settings(pace: Pace) -> DecoderSettings {
         device: device(),
         pool_slots: 40,
         pace,
+        surfaces: None,
     }
 }
 

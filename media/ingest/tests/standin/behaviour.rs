@@ -6,11 +6,14 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use gstreamer::prelude::*;
-use lsie_device::CpuDevice;
-use lsie_ingest::cuda::{CudaAbsent, CudaFrame, CudaLibrary, CudaVideo, MAX_SURFACES};
+use lsie_device::{
+    Argument, CpuDevice, Device, DeviceKind, ExecutorDevice, Frame, Launch, PixelFormat, Stream,
+    Transfers,
+};
+use lsie_ingest::cuda::{CudaAbsent, CudaFrame, CudaLibrary, CudaShare, CudaVideo, MAX_SURFACES};
 use lsie_ingest::{AccessUnit, AccessUnitDecoder, DecoderSettings, Pace, Pull, Pushed};
 
-use super::{Flavour, Standin, TestQueue};
+use super::{Flavour, READ_PICTURE, Standin, TestQueue};
 
 /// No test depends on how quick the machine is; this only ends a hanging one.
 const CEILING: Duration = Duration::from_secs(15);
@@ -22,6 +25,7 @@ fn settings(pace: Pace) -> DecoderSettings {
         device: Arc::new(CpuDevice::new()),
         pool_slots: 2,
         pace,
+        surfaces: None,
     }
 }
 
@@ -134,6 +138,80 @@ fn a_surface_goes_back_when_the_device_has_read_it_and_not_before() {
     assert_eq!(queue.waits.load(Ordering::Acquire), 1);
     assert_nothing_left(&standin);
     assert!(owner.is_gone());
+}
+
+/// Queues a kernel that reads the whole frame.
+fn read(stream: &Stream, frame: &Frame) {
+    let numbers: Vec<u32> = frame
+        .planes()
+        .iter()
+        .flat_map(|plane| [plane.offset_bytes as u32, plane.pitch_bytes as u32])
+        .collect();
+    let params: Vec<u8> = numbers.iter().flat_map(|n| n.to_ne_bytes()).collect();
+    stream
+        .launch(&Launch {
+            source: &READ_PICTURE,
+            groups: [1, 1, 1],
+            params: &params,
+            arguments: &[Argument::Input(frame.buffer())],
+        })
+        .unwrap();
+}
+
+#[test]
+fn frames_are_the_decoders_own_surfaces_and_go_back_behind_the_mark() {
+    let standin = Standin::new(true);
+    let (queue, reader) = (Arc::new(TestQueue::default()), standin.reader());
+    let device = ExecutorDevice::new(DeviceKind::Cuda, "stand-in", Arc::clone(&reader) as _);
+    let device: Arc<dyn Device> = Arc::new(device);
+    let library = CudaLibrary::open_at(&standin.path).unwrap();
+    let share = CudaShare::of_device(&library, &device, Arc::clone(&queue) as _).unwrap();
+    let settings = DecoderSettings {
+        device: Arc::clone(&device),
+        surfaces: Some(share),
+        ..settings(Pace::Fast)
+    };
+    let stream = device.stream("face").unwrap();
+    let units = access_units(3, (318, 182));
+    let (mut decoder, mut video) = AccessUnitDecoder::start(&settings).unwrap();
+    for (n, unit) in units.iter().enumerate() {
+        assert_eq!(decoder.push(unit).unwrap(), Pushed::Accepted);
+        let Pull::Item(frame) = video.next(CEILING).unwrap() else {
+            panic!("no picture");
+        };
+        assert_eq!((frame.width(), frame.height()), (318, 182));
+        assert_eq!(frame.format(), PixelFormat::Nv12);
+        assert_eq!((frame.pts_ns(), frame.seq()), (unit.pts_ns, n as u64));
+        read(&stream, &frame);
+        assert_eq!(standin.faults(), [""; 0]);
+        // A clone holds the surface; after the last one it waits for what was queued.
+        let clone = frame.clone();
+        drop(frame);
+        assert_eq!(standin.surfaces_out(), 1);
+        drop(clone);
+        assert_eq!(standin.surfaces_out(), 1, "the kernel still reads it");
+        for launch in reader.launches.lock().unwrap().drain(..) {
+            standin.finish(launch);
+        }
+        queue.advance();
+    }
+    let counters = decoder.watch().counters();
+    assert_eq!((counters.frames, counters.picture_changes), (3, 0));
+    assert_eq!((counters.host_copies, counters.device_copies), (0, 0));
+    assert_eq!(device.transfers(), Transfers::default(), "nothing crossed");
+    drop((decoder, video, settings));
+    assert_nothing_left(&standin);
+}
+
+#[test]
+fn a_device_without_a_context_lends_none() {
+    let standin = Standin::new(true);
+    let device: Arc<dyn Device> = Arc::new(CpuDevice::new());
+    let library = CudaLibrary::open_at(&standin.path).unwrap();
+    let queue = Arc::new(TestQueue::default());
+    let refused = CudaShare::of_device(&library, &device, queue).map(drop);
+    assert_eq!(refused, Err(CudaAbsent::NoContext));
+    assert_eq!(standin.faults(), [""; 0]);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use libloading::Library;
-use lsie_device::DeviceError;
+use lsie_device::{DeviceError, Executor, Job, KernelSource};
 use lsie_ingest::cuda::{CudaFrame, CudaLibrary, CudaShare, PrimaryContext, WorkMark, WorkQueue};
 
 /// Which version the stand-in plays.
@@ -147,6 +147,14 @@ impl Standin {
         })
     }
 
+    /// Who reads pictures in the place of a device.
+    pub(crate) fn reader(&self) -> Arc<Reader> {
+        Arc::new(Reader {
+            launch: self.call::<Launch, _>(c"standin_launch", |launch| launch),
+            launches: Mutex::default(),
+        })
+    }
+
     /// Ends a kernel.
     pub(crate) fn finish(&self, launch: c_int) {
         // SAFETY: it takes a number.
@@ -241,5 +249,47 @@ impl WorkMark for TestMark {
 
     fn wait(&self) {
         self.waits.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+/// What a device would run to read a whole picture: the offsets and pitches of its planes are the parameters.
+pub(crate) static READ_PICTURE: KernelSource = KernelSource {
+    name: "read_picture",
+    group: [1, 1, 1],
+    arguments: 1,
+    wgsl: "",
+    cuda: "",
+};
+
+/// Runs [`READ_PICTURE`] on the stand-in.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    launch: Launch,
+    /// What was launched and not ended.
+    pub(crate) launches: Mutex<Vec<c_int>>,
+}
+
+impl Executor for Reader {
+    fn run(&self, job: &mut Job) -> Result<(), DeviceError> {
+        let at = job.buffers[0].lent_at;
+        let numbers: Vec<u64> = job
+            .params
+            .chunks_exact(4)
+            .map(|bytes| u64::from(u32::from_ne_bytes(bytes.try_into().unwrap())))
+            .collect();
+        let [luma, luma_pitch, chroma, chroma_pitch] = numbers[..] else {
+            panic!("other parameters: {numbers:?}");
+        };
+        // SAFETY: it takes numbers and follows none of them.
+        let launch = unsafe {
+            (self.launch)(
+                at + luma,
+                luma_pitch as usize,
+                at + chroma,
+                chroma_pitch as usize,
+            )
+        };
+        self.launches.lock().unwrap().push(launch);
+        Ok(())
     }
 }

@@ -58,7 +58,7 @@ pub(crate) fn doctor(config: &Config, out: &mut Output<'_>) -> Result<()> {
         folder("cache folder", &cache_dir),
         token_file(&state_dir),
     ];
-    findings.extend(devices(config));
+    findings.extend(devices(config, &cache_dir));
     findings.extend(models(&cache_dir));
     #[cfg(feature = "media")]
     findings.extend(inference::libraries(&cache_dir));
@@ -132,17 +132,20 @@ fn token_file(state_dir: &Path) -> Finding {
 }
 
 #[cfg(feature = "media")]
-fn devices(config: &Config) -> Vec<Finding> {
+fn devices(config: &Config, cache_dir: &Path) -> Vec<Finding> {
     use lsie_engine::DeviceReport;
     let choice = config.engine.device;
     let subject = format!("engine.device = {choice}");
-    let chosen = match lsie_engine::choose_device(choice) {
-        Ok(chosen) => ok(&subject, chosen.why),
-        Err(error) => missing(
+    let chosen = match lsie_engine::choose_device(choice, cache_dir) {
+        Ok(chosen) => {
+            let networks = networks_on(&chosen, cache_dir);
+            vec![ok(&subject, chosen.why), networks]
+        }
+        Err(error) => vec![missing(
             &subject,
             error.to_string(),
             "set engine.device = \"auto\", or name a device that is there",
-        ),
+        )],
     };
     lsie_engine::probe()
         .into_iter()
@@ -169,8 +172,18 @@ fn devices(config: &Config) -> Vec<Finding> {
                 how_to_get,
             } => missing(&format!("device {kind}"), reason.to_string(), &how_to_get),
         })
-        .chain([chosen])
+        .chain(chosen)
         .collect()
+}
+
+/// Which library runs the networks on the device that was chosen.
+#[cfg(feature = "media")]
+fn networks_on(chosen: &lsie_engine::ChosenDevice, cache_dir: &Path) -> Finding {
+    const SUBJECT: &str = "networks on this device";
+    match lsie_engine::networks_on(chosen, cache_dir) {
+        Ok(choice) => ok(SUBJECT, choice),
+        Err(error) => missing(SUBJECT, error.to_string(), "lsie models fetch"),
+    }
 }
 
 #[cfg(feature = "media")]
@@ -215,7 +228,7 @@ fn installed(path: Option<&Path>) -> String {
 }
 
 #[cfg(not(feature = "media"))]
-fn devices(_: &Config) -> Vec<Finding> {
+fn devices(_: &Config, _: &Path) -> Vec<Finding> {
     Vec::new()
 }
 

@@ -26,9 +26,9 @@ pub(crate) fn pipeline(
 ) -> Result<ExitCode> {
     let cache_dir = settings::cache_dir(&config.engine.cache_dir)?;
     let mut context =
-        PipelineContext::new(cache_dir, std::io::stdout()).with_phones(&config.device);
+        PipelineContext::new(cache_dir.clone(), std::io::stdout()).with_phones(&config.device);
     if matches!(command, Pipeline::Run(_)) {
-        context = context.on(lsie_engine::choose_device(config.engine.device)?.device);
+        context = context.on(lsie_engine::choose_device(config.engine.device, &cache_dir)?.device);
     }
     let registry = node_registry(&context);
     match command {

@@ -113,6 +113,21 @@ fn without_adb_the_phone_commands_say_what_to_do() {
 }
 
 #[test]
+fn the_doctor_is_not_talked_over_by_the_graphics_library() {
+    let done = lsie()
+        .arg("doctor")
+        .env_remove("NODEVICE_SELECT")
+        .env_remove("XDG_RUNTIME_DIR")
+        .output()
+        .unwrap();
+    let (out, err) = words(&done);
+    assert!(done.status.success(), "{err}");
+    assert!(!err.contains("XDG_RUNTIME_DIR"), "{err}");
+    let networks = out.lines().any(|line| line.starts_with("networks on this device"));
+    assert!(networks, "{out}");
+}
+
+#[test]
 fn a_reader_that_goes_away_is_no_failure() {
     let mut child = lsie()
         .args(["config", "--json"])

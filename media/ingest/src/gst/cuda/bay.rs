@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use lsie_device::DeviceError;
+use lsie_device::{DeviceError, Mark, Stream};
 
 use super::surface::Surface;
 
@@ -24,6 +24,22 @@ pub trait WorkMark: Send {
 pub trait WorkQueue: Send + Sync {
     /// Marks the end of what is queued now.
     fn mark(&self) -> Result<Box<dyn WorkMark>, DeviceError>;
+}
+
+impl WorkMark for Mark {
+    fn is_reached(&self) -> bool {
+        Mark::is_reached(self)
+    }
+
+    fn wait(&self) {
+        Mark::wait(self);
+    }
+}
+
+impl WorkQueue for Stream {
+    fn mark(&self) -> Result<Box<dyn WorkMark>, DeviceError> {
+        Ok(Box::new(Stream::mark(self)?))
+    }
 }
 
 /// The surfaces of one decoder that are out.

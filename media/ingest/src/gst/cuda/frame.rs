@@ -1,11 +1,16 @@
 //! A picture in the decoder's own memory.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use lsie_device::{ColorSpace, FrameError, PixelFormat};
+use lsie_device::{
+    ColorSpace, DeviceError, Frame, FrameError, FrameLayout, FrameMeta, LentMemory, PixelFormat,
+    Plane,
+};
 
 use super::bay::Bay;
+use super::share::CudaShare;
 use super::surface::{MappedPlane, Surface};
+use crate::error::IngestError;
 use crate::gst::stamps::Stamp;
 
 /// Where a plane begins on the device and how far apart its rows are.
@@ -61,6 +66,49 @@ impl CudaFrame {
             surface: Some(surface),
             bay,
         })
+    }
+
+    /// The same picture as a frame of the device whose context the decoder shares. The surface is held until the last clone of the
+    /// frame is dropped, and goes back as that of a [`CudaFrame`] does. [`DeviceError::Rejected`] for a share that is of no device.
+    pub(super) fn lend(self, share: &CudaShare) -> Result<Frame, IngestError> {
+        let device = share.frames_on().ok_or_else(|| DeviceError::Rejected {
+            what: "a decoder's surface".to_owned(),
+            detail: "its context was lent by no device".to_owned(),
+        })?;
+        let format = PixelFormat::Nv12;
+        let mut layout = FrameLayout::tight(format, self.width, self.height)?;
+        let [luma, chroma] = self.planes;
+        let address = luma.address.min(chroma.address);
+        let mut bytes = 0;
+        let slots = layout.planes.iter_mut().zip(self.planes).enumerate();
+        for (index, (slot, plane)) in slots {
+            let (row_bytes, rows) = format.plane_size(index, self.width, self.height);
+            let offset_bytes = usize::try_from(plane.address - address).unwrap_or(usize::MAX);
+            let last_row = plane.pitch_bytes.saturating_mul(rows.saturating_sub(1));
+            let plane_bytes = last_row.saturating_add(row_bytes);
+            bytes = bytes.max(offset_bytes.saturating_add(plane_bytes));
+            *slot = Plane {
+                offset_bytes,
+                pitch_bytes: plane.pitch_bytes,
+            };
+        }
+        let meta = FrameMeta {
+            layout,
+            color: self.color,
+            pts_ns: self.pts_ns,
+            host_time_ns: self.stamp.host_time_ns,
+            seq: self.stamp.seq,
+        };
+        let memory = LentMemory {
+            address,
+            bytes,
+            // A surface may be moved between threads, not shared.
+            owner: Box::new(Mutex::new(self)),
+        };
+        // SAFETY: both planes lie in the one piece of memory that was mapped, in the context that this very device lent; the decoder
+        // has written them, and gets the surface back only after the owner's drop.
+        let buffer = unsafe { device.borrow_memory(memory, "decoder surface") }?;
+        Ok(Frame::lent(buffer, meta)?)
     }
 
     /// Luma, then chroma.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use gstreamer as gst;
 use gstreamer_video as gst_video;
-use lsie_device::FrameError;
+use lsie_device::{Frame, FrameError};
 
 use super::bay::Bay;
 use super::frame::CudaFrame;
@@ -75,6 +75,17 @@ impl SurfaceIntake {
         let frame = CudaFrame::new(surface, bay, size, color_of(&info), pts_ns, stamp)?;
         self.note_size(size, pts_ns);
         Ok(Some(frame))
+    }
+
+    /// As [`SurfaceIntake::take`], as a frame of our device.
+    pub(crate) fn take_frame(
+        &mut self,
+        sample: &gst::Sample,
+        pts_ns: i64,
+        stamp: Stamp,
+    ) -> Result<Option<Frame>, IngestError> {
+        let taken = self.take(sample, pts_ns, stamp)?;
+        taken.map(|frame| frame.lend(&self.share)).transpose()
     }
 
     fn note_size(&mut self, size: (u32, u32), pts_ns: i64) {

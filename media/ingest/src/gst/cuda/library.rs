@@ -38,6 +38,9 @@ pub enum CudaAbsent {
     /// NVIDIA's driver is not there.
     #[error("the library finds no NVIDIA driver")]
     Driver,
+    /// The device has no context to lend: it is not an NVIDIA GPU's. Use the `cuda` device.
+    #[error("the device has no CUDA context")]
+    NoContext,
     /// The library did not take the context. Report it with the versions of driver and GStreamer.
     #[error("the library refused the CUDA context of device {device}")]
     Context {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use gstreamer as gst;
 use gstreamer::glib::translate::from_glib_full;
 use gstreamer::prelude::*;
+use lsie_device::Device;
 
 use super::bay::WorkQueue;
 use super::library::{CudaAbsent, CudaLibrary};
@@ -52,16 +53,40 @@ struct Inner {
     library: CudaLibrary,
     context: gst::Context,
     device: i32,
+    /// The device whose context it is, where frames are to be made of the pictures.
+    frames_on: Option<Arc<dyn Device>>,
     queue: Arc<dyn WorkQueue>,
 }
 
 impl CudaShare {
+    /// Lends the context of a device of ours, so that pictures become its frames without a copy. `queue` is the stream on which
+    /// every reader of the frames works. [`CudaAbsent::NoContext`] where the device has no context to lend.
+    pub fn of_device(
+        library: &CudaLibrary,
+        device: &Arc<dyn Device>,
+        queue: Arc<dyn WorkQueue>,
+    ) -> Result<Self, CudaAbsent> {
+        let own = device.native_context().ok_or(CudaAbsent::NoContext)?;
+        // SAFETY: the device says that the handle is its context's and lives as long as the owner.
+        let context = unsafe { PrimaryContext::from_raw(own.handle, own.ordinal, own.owner) };
+        Self::lend(library, context, queue, Some(Arc::clone(device)))
+    }
+
     /// Wraps our context. It lives until GStreamer has let go of the last thing made in it, whoever is dropped last. `queue` is
     /// the one on which every reader of the pictures works.
     pub fn new(
         library: &CudaLibrary,
         context: PrimaryContext,
         queue: Arc<dyn WorkQueue>,
+    ) -> Result<Self, CudaAbsent> {
+        Self::lend(library, context, queue, None)
+    }
+
+    fn lend(
+        library: &CudaLibrary,
+        context: PrimaryContext,
+        queue: Arc<dyn WorkQueue>,
+        frames_on: Option<Arc<dyn Device>>,
     ) -> Result<Self, CudaAbsent> {
         let device = context.device;
         let refused = CudaAbsent::Context { device };
@@ -87,6 +112,7 @@ impl CudaShare {
                 library: library.clone(),
                 context,
                 device,
+                frames_on,
                 queue,
             }),
         })
@@ -95,6 +121,10 @@ impl CudaShare {
     /// Number of the device.
     pub fn device(&self) -> i32 {
         self.inner.device
+    }
+
+    pub(super) fn frames_on(&self) -> Option<&Arc<dyn Device>> {
+        self.inner.frames_on.as_ref()
     }
 
     pub(super) fn library(&self) -> &CudaLibrary {

@@ -7,10 +7,6 @@ use lsie_infer::{InferError, ModelStore, Provider};
 
 use super::{Finding, missing, ok, optional};
 
-/// The folder beside the models in which TensorRT's libraries are looked for before the system's own.
-#[cfg(feature = "tensorrt")]
-const TENSORRT_FOLDER: &str = "tensorrt-rtx";
-
 /// The libraries that run networks.
 pub(super) fn libraries(cache_dir: &Path) -> Vec<Finding> {
     vec![
@@ -45,7 +41,7 @@ fn onnx_cuda(cache_dir: &Path) -> Finding {
 #[cfg(feature = "tensorrt")]
 fn tensorrt(cache_dir: &Path) -> Finding {
     const SUBJECT: &str = "TensorRT for RTX";
-    let own = cache_dir.join(TENSORRT_FOLDER);
+    let own = cache_dir.join(lsie_infer::tensorrt::FOLDER);
     let folder = own.is_dir().then_some(own.as_path());
     match lsie_infer::tensorrt::TensorRt::open(folder) {
         Ok(library) => ok(
