@@ -123,7 +123,9 @@ fn the_doctor_is_not_talked_over_by_the_graphics_library() {
     let (out, err) = words(&done);
     assert!(done.status.success(), "{err}");
     assert!(!err.contains("XDG_RUNTIME_DIR"), "{err}");
-    let networks = out.lines().any(|line| line.starts_with("networks on this device"));
+    let networks = out
+        .lines()
+        .any(|line| line.starts_with("networks on this device"));
     assert!(networks, "{out}");
 }
 
