@@ -24,14 +24,12 @@ impl Executor for Nobody {
     }
 }
 
-/// An Ada that is none.
+/// A Hopper that is none.
 struct Pretended(ExecutorDevice);
 
-impl Pretended {
-    fn new() -> Arc<dyn Device> {
-        let device = ExecutorDevice::new(DeviceKind::Cuda, "pretended", Arc::new(Nobody));
-        Arc::new(Pretended(device))
-    }
+fn pretended() -> Arc<dyn Device> {
+    let device = ExecutorDevice::new(DeviceKind::Cuda, "pretended", Arc::new(Nobody));
+    Arc::new(Pretended(device))
 }
 
 impl Device for Pretended {
@@ -81,7 +79,7 @@ fn run(device: &dyn Device, stream: &Stream, network: &mut dyn Network) -> Trans
 
 #[test]
 fn on_a_gpu_without_its_libraries_the_processor_runs_them_and_says_why() {
-    let (device, models) = (Pretended::new(), store());
+    let (device, models) = (pretended(), store());
     let opener = NetworkOpener::find(&device, &models, None).unwrap();
     let choice = opener.choice().clone();
     assert_eq!((choice.provider, choice.copies), (Provider::OnnxCpu, true));
@@ -102,7 +100,7 @@ fn on_a_gpu_without_its_libraries_the_processor_runs_them_and_says_why() {
 
 #[test]
 fn a_library_that_is_named_and_absent_is_an_error() {
-    let (device, models) = (Pretended::new(), store());
+    let (device, models) = (pretended(), store());
     for provider in [Provider::OnnxCuda, Provider::TensorRt] {
         let refused = NetworkOpener::find(&device, &models, Some(provider)).map(drop);
         assert!(
