@@ -117,7 +117,9 @@ fn plug_in(name: &str) {
 }
 
 fn open_in_the_background() -> thread::JoinHandle<Result<Input, IngestError>> {
-    thread::spawn(|| open("webcam:Plugged%20Camera", &settings()))
+    let opener = thread::Builder::new().name("opener".into());
+    let opened = opener.spawn(|| open("webcam:Plugged%20Camera", &settings()));
+    opened.unwrap()
 }
 
 #[test]
