@@ -292,6 +292,14 @@ impl Sound {
     }
 }
 
+/// How every face looks.
+const TURN: Pose = Pose {
+    yaw_deg: 12.0,
+    pitch_deg: -6.0,
+    roll_deg: 3.0,
+    is_measured: 1,
+};
+
 impl Rig {
     pub(crate) fn new(device: &dyn Device, stream: Stream) -> Result<Self> {
         let mut next = generator(7);
@@ -320,15 +328,7 @@ impl Rig {
         let parts = mesh_parts(&mut numbers);
         let landmarks = faces(&mut numbers);
         let sound = Sound::new(device, &stream, &mut numbers)?;
-        let turns = vec![
-            Pose {
-                yaw_deg: 12.0,
-                pitch_deg: -6.0,
-                roll_deg: 3.0,
-                is_measured: 1,
-            };
-            FACES
-        ];
+        let turns = vec![TURN; FACES];
         let list = |first: u32, count: usize| -> Vec<u32> { (first..).take(count).collect() };
         let subsets = MeshSubsets::new(
             &list(0, LIP_COUNT),

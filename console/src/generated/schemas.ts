@@ -616,6 +616,34 @@ export interface PeerGauges {
   connecting: number;
 }
 
+/** A phone and what its streams carry. Counters begin when the source is opened. */
+export interface PhoneReport {
+  /** Its serial. */
+  serial: Text_128;
+  /** Its model; empty before it was told. */
+  model: Text_64;
+  /** Version of the server that runs on it. */
+  server_version: Text_16;
+  /** Width and height of its pictures in pixels; `None` before they were told. */
+  resolution: [number, number] | null;
+  /** Pictures per second that arrive. */
+  fps: number | null;
+  /** Bits of pictures per second that arrive. */
+  bit_rate_bps: number | null;
+  /** Pictures that arrived too late to be live. */
+  pictures_late: number;
+  /** Pictures lost up to the next key because nobody took them in time. */
+  pictures_dropped: number;
+  /** Pictures that were no pictures, and those behind them up to the next key. */
+  pictures_corrupt: number;
+  /** Blocks of sound lost because nobody took them in time. */
+  sound_dropped: number;
+  /** Sample frames that never arrived and stand as silence. */
+  sound_silent_frames: number;
+  /** Sessions that were begun on it. */
+  sessions: number;
+}
+
 /** Physiology of a session. */
 export interface Physiology {
   /** Session. */
@@ -814,6 +842,8 @@ export interface SourceReport {
   hint: Text_256;
   /** Its clock, where it has one of its own. */
   clock: SourceClockReport | null;
+  /** The phone, where it is one and has been seen. */
+  phone?: PhoneReport | null;
 }
 
 /** Everything a client needs at once. */
@@ -934,6 +964,8 @@ export type Text_128 = string;
 export type Text_16 = string;
 
 export type Text_256 = string;
+
+export type Text_64 = string;
 
 /** RFC 3339 instant with an offset */
 export type UtcInstant = string;

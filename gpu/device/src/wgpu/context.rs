@@ -19,6 +19,9 @@ use crate::transfer::TransferCounters;
 /// Longest wait for the device; a kernel of this project takes milliseconds.
 const WAIT_LIMIT: Duration = Duration::from_secs(30);
 
+/// Longest wait for the word that a device which refused something is lost.
+const LOSS_LIMIT: Duration = Duration::from_secs(1);
+
 #[derive(Debug)]
 pub(super) struct Context {
     pub(super) device: Device,
@@ -73,10 +76,19 @@ impl Context {
     /// Fails when the device is lost, or with the first error since the last look.
     pub(super) fn check(&self) -> Result<(), DeviceError> {
         self.check_lost()?;
-        match held(&self.faults).error.take() {
-            Some(detail) => Err(failed(detail)),
-            None => Ok(()),
-        }
+        let error = held(&self.faults).error.take();
+        error.map_or(Ok(()), |detail| Err(self.unless_lost(failed(detail))))
+    }
+
+    /// That the device is lost, where that is behind an error: a device that is gone refuses everything, and says why only to
+    /// whoever waits for its work.
+    fn unless_lost(&self, error: DeviceError) -> DeviceError {
+        // What the wait itself says does not matter: the loss is told to the callback.
+        let _ = self.device.poll(PollType::Wait {
+            submission_index: None,
+            timeout: Some(LOSS_LIMIT),
+        });
+        self.check_lost().err().unwrap_or(error)
     }
 
     /// Makes something and catches what the driver says against it. `bytes` is what an error about memory names.
@@ -105,15 +117,10 @@ impl Context {
                 bytes,
                 label: label.to_owned(),
             }),
-            Some(error) => {
-                // A device that is gone refuses everything, and says so only to whoever asks what has happened.
-                let _ = self.device.poll(PollType::Poll);
-                self.check_lost()?;
-                Err(DeviceError::Rejected {
-                    what: label.to_owned(),
-                    detail: error.to_string(),
-                })
-            }
+            Some(error) => Err(self.unless_lost(DeviceError::Rejected {
+                what: label.to_owned(),
+                detail: error.to_string(),
+            })),
         }
     }
 
