@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use lsie_benches::{Call, Series, Server, Usage, own_cpu_secs, run};
 use lsie_device::CpuDevice;
+use lsie_handset::clock::ClockState;
 use lsie_handset::scrcpy::JarSearch;
 use lsie_handset::session::SessionState;
 use lsie_handset::simulator::{AdbServer, Phone, PhoneSettings, SimulatorError};
@@ -130,6 +131,16 @@ impl Tethered {
         let captured_ns = self.phone.captured_ns(pts_us)?;
         Some((unit.arrived_ns - captured_ns) as f64 / 1e6)
     }
+
+    /// How far the told time of capture is from the true one, milliseconds; `None` before the clock is good.
+    fn error_ms(&self, unit: &AccessUnit) -> Option<f64> {
+        let time = unit
+            .host_time
+            .filter(|time| time.state == ClockState::Good)?;
+        let pts_us = u64::try_from(unit.device_pts_ns / 1000).ok()?;
+        let captured_ns = self.phone.captured_ns(pts_us)?;
+        Some((time.host_ns - captured_ns).abs() as f64 / 1e6)
+    }
 }
 
 fn row(call: &Call, series: &Series) {
@@ -159,12 +170,18 @@ fn access_units(call: &Call, bench: &Bench, phones: usize, secs: f64) -> Result<
         handshakes.push(phone.handshake_ms);
     }
     let mut ages = Series::new(format!("capture to access unit, {phones} phones"));
+    let mut errors = Series::new(format!(
+        "error of the time of capture, {phones} phones, +80 ppm"
+    ));
     let (begun, cpu_before) = (Instant::now(), own_cpu_secs()?);
     while begun.elapsed().as_secs_f64() < secs {
         for phone in &tethered {
             while phone.streams.audio.pop(Duration::ZERO).is_some() {}
             while let Some(unit) = phone.streams.video.pop(Duration::ZERO) {
                 ages.push(phone.age_ms(&unit).context("a stamp nobody gave")?);
+                if let Some(error_ms) = phone.error_ms(&unit) {
+                    errors.push(error_ms);
+                }
             }
         }
         sleep(Duration::from_millis(2));
@@ -172,6 +189,7 @@ fn access_units(call: &Call, bench: &Bench, phones: usize, secs: f64) -> Result<
     let cpu = (own_cpu_secs()? - cpu_before) / begun.elapsed().as_secs_f64() / phones as f64;
     row(call, &handshakes);
     row(call, &ages);
+    row(call, &errors);
     call.say(format_args!(
         "  {:.1} % of a core per phone, the simulated phone included",
         cpu * 100.0

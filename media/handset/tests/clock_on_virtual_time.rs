@@ -180,6 +180,23 @@ fn a_map_is_good_for_half_a_minute_without_pings() {
 }
 
 #[test]
+fn a_settled_clock_errs_by_a_tenth_of_a_millisecond_and_by_one_after_a_minute_without_answers() {
+    let (mut settled_ns, mut alone_ns) = (0, 0);
+    for seed in 0..40 {
+        let (mut run, mut phone) = (Run::new(), Phone::new(seed, 80.0));
+        run.until(&mut phone, 30 * S);
+        run.forget();
+        run.until(&mut phone, 90 * S);
+        settled_ns = settled_ns.max(run.worst_ns);
+        run.forget();
+        run.judge(&phone, run.now + 60 * S);
+        alone_ns = alone_ns.max(run.worst_ns);
+    }
+    assert!(settled_ns <= 100 * US, "{settled_ns} ns");
+    assert!(alone_ns <= 1000 * US, "{alone_ns} ns");
+}
+
+#[test]
 fn a_step_begins_a_new_epoch_after_three_bursts() {
     for step in [5 * S, 20_000 * US, 3600 * S] {
         let (mut run, mut phone) = (Run::new(), Phone::new(3, 80.0));
