@@ -10,13 +10,15 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use lsie_benches::{Call, Series, Server, Usage, own_cpu_secs, run};
-use lsie_device::CpuDevice;
+use lsie_analysis::face::{FaceNetworks, FaceTracker, SessionPhase, SubjectRules};
+use lsie_benches::{Call, Series, Server, Usage, cache_dir, open_network, own_cpu_secs, run};
+use lsie_device::{CpuDevice, Device};
 use lsie_handset::clock::ClockState;
 use lsie_handset::scrcpy::JarSearch;
 use lsie_handset::session::SessionState;
 use lsie_handset::simulator::{AdbServer, Phone, PhoneSettings, SimulatorError};
 use lsie_handset::{AccessUnit, Handset, HandsetConfig, HandsetStreams};
+use lsie_infer::ModelStore;
 use lsie_ingest::{OpenSettings, Pull, SourceState, host_time_ns, open};
 
 const VERSION: &str = "4.1";
@@ -200,11 +202,20 @@ fn access_units(call: &Call, bench: &Bench, phones: usize, secs: f64) -> Result<
     Ok(())
 }
 
-/// Capture to decoded picture, by the source that a session opens.
+/// Capture to decoded picture and to its observation, by the source and the tracker that a session opens.
 fn decoded(call: &Call, bench: &Bench, secs: f64) -> Result<()> {
     let phone = bench.plug_in()?;
     let folder = tempfile::tempdir()?;
-    let settings = OpenSettings::new(Arc::new(CpuDevice::new()), folder.path());
+    let device: Arc<dyn Device> = Arc::new(CpuDevice::new());
+    let models = ModelStore::open(&cache_dir(call)?)?;
+    let networks = FaceNetworks::new(
+        device.as_ref(),
+        open_network(&models, "face_detector")?,
+        open_network(&models, "face_mesh")?,
+    )?;
+    let mut tracker = FaceTracker::new(networks, SubjectRules::default());
+    tracker.set_phase(SessionPhase::Open);
+    let settings = OpenSettings::new(device, folder.path());
     let begun = Instant::now();
     let url = format!(
         "android://{}?adb_port={}&server={}&server_version={VERSION}&audio=none",
@@ -216,7 +227,10 @@ fn decoded(call: &Call, bench: &Bench, secs: f64) -> Result<()> {
     let handle = input.handle();
     let mut video = input.video.take().context("no picture")?;
     let mut first_ms = None;
+    let age_ms =
+        |captured_ns: u64| (host_time_ns().cast_signed() - captured_ns.cast_signed()) as f64 / 1e6;
     let mut ages = Series::new("capture to decoded picture");
+    let mut observed = Series::new("capture to observation, no face in the picture");
     let mut measured_since: Option<Instant> = None;
     while measured_since.is_none_or(|since| since.elapsed().as_secs_f64() < secs) {
         ensure!(
@@ -228,8 +242,9 @@ fn decoded(call: &Call, bench: &Bench, secs: f64) -> Result<()> {
         };
         first_ms.get_or_insert(ms(begun.elapsed()));
         if measured_since.is_some() {
-            let now_ns = host_time_ns().cast_signed();
-            ages.push((now_ns - frame.host_time_ns().cast_signed()) as f64 / 1e6);
+            ages.push(age_ms(frame.host_time_ns()));
+            drop(tracker.process(&frame));
+            observed.push(age_ms(frame.host_time_ns()));
         } else if handle
             .health()
             .is_some_and(|health| health.state == SourceState::Ok)
@@ -238,6 +253,7 @@ fn decoded(call: &Call, bench: &Bench, secs: f64) -> Result<()> {
         }
     }
     row(call, &ages);
+    row(call, &observed);
     call.say(format_args!(
         "  plug to first decoded picture {:.0} ms",
         first_ms.unwrap_or(f64::NAN)
