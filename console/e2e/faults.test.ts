@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
-import { CEILING, EXPERIMENT, launch, MEDIA_CEILING, open, Server, shot, until } from "./stage";
+import { CEILING, EXPERIMENT, launch, MEDIA_CEILING, open, Server, shot, tidy, until } from "./stage";
 
 let server: Server;
 let browser: Browser;
@@ -12,7 +12,7 @@ let browser: Browser;
 beforeAll(async () => {
   [server, browser] = await Promise.all([Server.start(), launch()]);
 });
-afterEach(() => server?.endAny());
+afterEach((context) => tidy(context, browser, server));
 afterAll(async () => {
   await browser?.close();
   await server?.close();

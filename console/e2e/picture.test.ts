@@ -7,7 +7,7 @@ import { read, type LiveFace } from "../src/live/message";
 import { readNumber } from "../src/live/number";
 import { frameNumberAt } from "../src/live/truth";
 import { publish, stallIsSaid } from "../bench/page";
-import { accessibilityFaults, CEILING, launch, MEDIA_CEILING, open, Server, shot, shots, until } from "./stage";
+import { accessibilityFaults, CEILING, launch, MEDIA_CEILING, open, Server, shot, shots, tidy, until } from "./stage";
 
 let server: Server;
 let browser: Browser;
@@ -15,10 +15,7 @@ let browser: Browser;
 beforeAll(async () => {
   [server, browser] = await Promise.all([Server.start(), launch()]);
 });
-afterEach(async () => {
-  await Promise.all(browser?.contexts().map((context) => context.close()) ?? []);
-  await server?.endAny();
-});
+afterEach((context) => tidy(context, browser, server));
 afterAll(async () => {
   await browser?.close();
   await server?.close();

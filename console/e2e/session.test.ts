@@ -2,7 +2,7 @@
 
 import type { Browser } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
-import { accessibilityFaults, EXPERIMENT, launch, MEDIA_CEILING, open, Server, shot, shots } from "./stage";
+import { accessibilityFaults, EXPERIMENT, launch, MEDIA_CEILING, open, Server, shot, shots, tidy } from "./stage";
 
 let server: Server;
 let browser: Browser;
@@ -10,7 +10,7 @@ let browser: Browser;
 beforeAll(async () => {
   [server, browser] = await Promise.all([Server.start(), launch()]);
 });
-afterEach(() => server?.endAny());
+afterEach((context) => tidy(context, browser, server));
 afterAll(async () => {
   await browser?.close();
   await server?.close();

@@ -8,6 +8,7 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import axe from "axe-core";
 import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
+import type { RunnerTask } from "vitest";
 import type { LiveReadback, Status } from "../src/generated/schemas";
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "../..");
@@ -157,6 +158,21 @@ export async function open(context: BrowserContext, server: Server, hash = ""): 
   await page.getByRole("navigation").waitFor();
   await page.locator("main h1").waitFor();
   return { page, faults };
+}
+
+/** After each test: keeps what a failure looked like (picture, words, log), then leaves nothing open. */
+export async function tidy({ task }: { task: Pick<RunnerTask, "name" | "result"> }, browser: Browser | undefined, server: Server | undefined): Promise<void> {
+  const contexts = browser?.contexts() ?? [];
+  if (task.result?.state === "fail") {
+    for (const page of contexts.flatMap((context) => context.pages())) {
+      const words = await page.locator("body").innerText().catch((error: unknown) => String(error));
+      await shot(page, `failed-${task.name.replace(/\W+/g, "-").slice(0, 60)}`).catch(() => undefined);
+      console.error(`${task.name}: the page says\n${words}`);
+    }
+    console.error(`${task.name}: the server said\n${server?.log.split("\n").slice(-40).join("\n")}`);
+  }
+  await Promise.all(contexts.map((context) => context.close()));
+  await server?.endAny();
 }
 
 /** Takes a picture of the page. */

@@ -21,6 +21,7 @@ use lsie_schemas::api::EventType;
 use lsie_supervisor::Supervisor;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::time::timeout;
 
 const LAST_EVENT_ID: &str = "last-event-id";
 const KEEP_ALIVE: Duration = Duration::from_secs(1);
@@ -39,6 +40,8 @@ struct Reader {
     with_readback: bool,
     changes: Receiver<EventType>,
     due: VecDeque<EventType>,
+    /// Parts that could not be read when they were due; tried again.
+    unread: BTreeSet<EventType>,
     /// Identity of each part as the reader holds it.
     held: BTreeMap<EventType, String>,
 }
@@ -63,6 +66,7 @@ fn answer(supervisor: Supervisor, headers: &HeaderMap, with_readback: bool) -> R
         with_readback,
         changes,
         due: VecDeque::new(),
+        unread: BTreeSet::new(),
         held: held(headers),
     };
     reader.owe(EventType::ALL);
@@ -96,32 +100,41 @@ impl Reader {
     async fn next(&mut self) -> Option<Event> {
         loop {
             while let Some(kind) = self.due.pop_front() {
-                if let Ok(envelope) = self.supervisor.event(kind).await {
-                    if self.held.get(&kind) == Some(&envelope.event_id) {
-                        continue;
-                    }
-                    self.held.insert(kind, envelope.event_id.clone());
-                    let data = serde_json::to_string(&envelope).ok()?;
-                    return Some(
-                        Event::default()
-                            .event(kind.name())
-                            .id(envelope.event_id)
-                            .retry(RETRY)
-                            .data(data),
-                    );
+                let Ok(envelope) = self.supervisor.event(kind).await else {
+                    self.unread.insert(kind);
+                    continue;
+                };
+                if self.held.get(&kind) == Some(&envelope.event_id) {
+                    continue;
                 }
+                self.held.insert(kind, envelope.event_id.clone());
+                let data = serde_json::to_string(&envelope).ok()?;
+                return Some(
+                    Event::default()
+                        .event(kind.name())
+                        .id(envelope.event_id)
+                        .retry(RETRY)
+                        .data(data),
+                );
             }
             self.wait().await?;
         }
     }
 
-    /// Waits for a change, then takes every further mark that is already there, each type once.
+    /// Waits for a change, then takes every further mark that is already there, each type once. What could not be read
+    /// is due again with them, or after a second.
     async fn wait(&mut self) -> Option<()> {
-        let mut marks = BTreeSet::new();
-        match self.changes.recv().await {
-            Ok(kind) => drop(marks.insert(kind)),
-            Err(RecvError::Lagged(_)) => marks.extend(EventType::ALL),
-            Err(RecvError::Closed) => return None,
+        let mut marks = std::mem::take(&mut self.unread);
+        let patience = if marks.is_empty() {
+            Duration::MAX
+        } else {
+            RETRY
+        };
+        match timeout(patience, self.changes.recv()).await {
+            Ok(Ok(kind)) => drop(marks.insert(kind)),
+            Ok(Err(RecvError::Lagged(_))) => marks.extend(EventType::ALL),
+            Ok(Err(RecvError::Closed)) => return None,
+            Err(_) => {}
         }
         loop {
             match self.changes.try_recv() {

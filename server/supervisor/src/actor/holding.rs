@@ -32,6 +32,7 @@ impl Actor {
             was_stale: _,
             finality_at: _,
             published: _,
+            marked: _,
             changes: _,
         } = self;
         let (encounters, planned) = live

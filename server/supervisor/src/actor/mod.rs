@@ -12,7 +12,7 @@ mod recovery;
 mod semantics;
 mod sessions;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -90,6 +90,8 @@ pub(crate) struct Actor {
     peers: HashMap<Uuid, peers::PeerRecord>,
     state: Snapshot,
     published: watch::Sender<Arc<Snapshot>>,
+    /// What changed since the state was published last.
+    marked: BTreeSet<EventType>,
     changes: broadcast::Sender<EventType>,
 }
 
@@ -123,6 +125,7 @@ pub async fn supervise(
             ..Snapshot::default()
         },
         published,
+        marked: BTreeSet::new(),
         changes: changes.clone(),
         writer: store.writer(),
         reader: store.reader(),
@@ -337,18 +340,20 @@ impl Actor {
         self.publish();
     }
 
+    /// Shows the state to readers, then tells them which parts changed: whoever is told of a change finds it.
     fn publish(&mut self) {
         let mut state = self.state.clone();
         state.live.clone_from(&self.live);
         state.held = self.held();
         self.published.send_replace(Arc::new(state));
+        for kind in std::mem::take(&mut self.marked) {
+            let _ = self.changes.send(kind);
+        }
     }
 
-    /// Tells readers that parts of the state changed.
-    fn mark(&self, kinds: &[EventType]) {
-        for kind in kinds {
-            let _ = self.changes.send(*kind);
-        }
+    /// Parts of the state changed; readers are told once it is published.
+    fn mark(&mut self, kinds: &[EventType]) {
+        self.marked.extend(kinds);
     }
 
     /// Persists an alert; a failing store is told to health, not to the operator's alert list.

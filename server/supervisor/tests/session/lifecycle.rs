@@ -1,13 +1,13 @@
 //! Start, stimulus and end as the operator repeats, mistakes and interrupts them.
 
-use lsie_schemas::api::{PlannedStimulusRequest, SessionCreate, SessionEnd};
+use lsie_schemas::api::{HealthState, PlannedStimulusRequest, SessionCreate, SessionEnd};
 use lsie_schemas::link::{EngineMessage, ServerMessage, Text};
 use lsie_schemas::time::UtcMicros;
 use lsie_store::StimulusState;
 use lsie_supervisor::SupervisorError;
 use uuid::Uuid;
 
-use crate::stage::{Options, World, create, eventually, segment, smile, within};
+use crate::stage::{Options, World, create, eventually, heartbeat, segment, smile, within};
 
 #[tokio::test]
 async fn starting_without_an_engine_is_refused_with_a_next_step() {
@@ -16,6 +16,22 @@ async fn starting_without_an_engine_is_refused_with_a_next_step() {
     assert_eq!(error.code(), "engine_unavailable");
     assert!(error.hint().is_some());
     assert!(world.supervisor.sessions(10).await.unwrap().is_empty());
+}
+
+/// A change that was told before it could be seen left the console showing a session that had ended.
+#[tokio::test]
+async fn whoever_is_told_of_a_change_finds_it() {
+    let world = World::open(Options::default()).await;
+    let (engine, id) = world.calibrated().await;
+    let mut changes = world.supervisor.changes();
+    let mut beat = heartbeat(Some(id), 2_000_000_000, 46);
+    beat.source_state = Text::cut("recovering");
+    engine.say(EngineMessage::Heartbeat(Box::new(beat))).await;
+    let first = within("a change is told", changes.recv()).await.unwrap();
+    let health = world.supervisor.health().await.unwrap();
+    let mut parts = health.subsystems.iter();
+    let source = parts.find(|part| part.subsystem_key == "source").unwrap();
+    assert_eq!(source.state, HealthState::Recovering, "{first:?}");
 }
 
 /// Bodies that cannot start a session, with the code of the refusal.
