@@ -3,6 +3,7 @@
 //   npm run bench -- --bin ../target/release/lsie                the binary; without it LSIE_BIN, or what is built
 //   npm run bench -- --samples 20 --secs 20                      clicks and events; seconds of each series of frames
 //   npm run bench -- --minutes 30 --only slope                   a long run, for a slope
+//   npm run bench -- --viewers 1,5,20 --only cpu                 what how many viewers cost
 //   npm run bench -- --quick                                     whether it works at all: few samples, no figures
 //
 // Parts: first, glass, overlay, event, stall, cpu, loss, slope.
@@ -24,6 +25,7 @@ const { values: flags } = parseArgs({
     samples: { type: "string", default: "20" },
     secs: { type: "string", default: "20" },
     minutes: { type: "string", default: "0" },
+    viewers: { type: "string", default: "1,5,20" },
     only: { type: "string" },
     quick: { type: "boolean", default: false },
   },
@@ -37,7 +39,7 @@ const number = (text: string | undefined, name: string): number => {
 const SAMPLES = flags.quick ? 2 : number(flags.samples, "samples");
 const SECS = flags.quick ? 3 : number(flags.secs, "secs");
 const MINUTES = number(flags.minutes, "minutes");
-const VIEWERS = flags.quick ? [1, 2] : [1, 5, 20];
+const VIEWERS = flags.quick ? [1, 2] : flags.viewers.split(",").map((count) => number(count, "viewers"));
 const LOSS = 0.02;
 const VIEW = { viewport: { width: 1440, height: 900 } };
 
@@ -191,7 +193,7 @@ const parts: Record<string, (stage: Stage) => Promise<void>> = {
       const values = ages.map(([, age]) => age);
       stage.table.series(`glass to glass over ${MINUTES} min, medians of 5 s`, values, "ms");
       stage.table.single("its slope", values.length, `${slope(ages).toFixed(3)} ms/min`);
-      stage.table.single("memory of the engine", memory.length, `${first.mib.toFixed(0)} → ${last.mib.toFixed(0)} MiB, ${slope(memory).toFixed(3)} MiB/min`);
+      stage.table.single("memory of the engine", memory.length, `${first.mib.toFixed(0)} → ${last.mib.toFixed(0)} MiB, ${slope(memory).toFixed(3)} MiB/min, in the second half ${slope(memory.slice(memory.length >> 1)).toFixed(3)}`);
       stage.table.single("open files, threads", 2, `${first.files} → ${last.files}, ${first.threads} → ${last.threads}`);
     });
   },

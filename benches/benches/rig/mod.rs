@@ -96,6 +96,11 @@ impl Kernel {
         }
     }
 
+    /// Whether there is a reference besides the version of the `cpu` device.
+    pub(crate) const fn has_own_reference(self) -> bool {
+        !matches!(self, Kernel::Pose | Kernel::Correlate)
+    }
+
     /// Bytes that must be moved once.
     pub(crate) const fn bytes(self) -> f64 {
         let side = project::INPUT_SIDE_PX as f64;
@@ -428,7 +433,7 @@ impl Rig {
         Ok(())
     }
 
-    /// The same by the reference. Where the version of the `cpu` device is the reference, that one.
+    /// The same by the reference; where it has none of its own, the device's version, which is it on `cpu`.
     pub(crate) fn reference(&mut self, kernel: Kernel) -> Result<()> {
         let frame = &self.host_frame;
         match kernel {

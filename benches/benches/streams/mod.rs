@@ -1,4 +1,5 @@
-//! The kernels of the frame path for many streams at once, networks left out: what a device takes besides them.
+//! The kernels of the frame path for many streams at once, networks left out: what a device takes besides them. Where a device can
+//! record, the same launches once more as a graph.
 
 use std::time::Instant;
 
@@ -6,7 +7,7 @@ use anyhow::{Context as _, Result};
 use lsie_benches::{Call, Series};
 use lsie_device::{
     Buffer, Device, DeviceKind, DeviceReport, Frame, FrameLayout, FrameMeta, FramePool,
-    PixelFormat, Stream, open_nth, probe,
+    PixelFormat, Recorded, Stream, open_nth, probe,
 };
 use lsie_kernels::action_units::{self, Shape};
 use lsie_kernels::au12::{self, Au12};
@@ -27,28 +28,36 @@ pub(crate) fn measure(call: &Call) -> Result<()> {
     call.say(format_args!(
         "\nkernels of all streams' newest frames, 720p: upload and projection of each, the crops of up to six frames in one launch, AU12, \
          pose and AU geometry of all in one launch, one wait, one copy to the host; networks left out\n\n\
-         | device | streams | median ms | p95 ms | ms a stream | frames per second |\n|---|---|---|---|---|---|"
+         | device | streams | version | median ms | p95 ms | ms a stream | frames per second |\n|---|---|---|---|---|---|---|"
     ));
     for (kind, index) in devices(call)? {
         let device = open_nth(kind, index)?;
         for streams in STREAMS {
             let mut chains = Chains::new(device.as_ref(), streams)?;
-            let mut series = Series::new("chains");
-            for round in 0..call.count(33, 1) {
-                let begin = Instant::now();
-                chains.run()?;
-                // The first rounds compile and touch.
-                if round >= call.count(3, 0) {
-                    series.push(begin.elapsed().as_secs_f64() * 1e3);
+            let versions = if chains.stream.can_record() {
+                &[Version::Launches, Version::Graph][..]
+            } else {
+                &[Version::Launches]
+            };
+            for version in versions {
+                let mut series = Series::new("chains");
+                for round in 0..call.count(33, 1) {
+                    let begin = Instant::now();
+                    chains.run(*version)?;
+                    // The first rounds compile, record and touch.
+                    if round >= call.count(3, 0) {
+                        series.push(begin.elapsed().as_secs_f64() * 1e3);
+                    }
                 }
+                let median = series.median();
+                call.say(format_args!(
+                    "| {kind}:{index} | {streams} | {} | {median:.2} | {:.2} | {:.3} | {:.0} |",
+                    version.name(),
+                    series.p95(),
+                    median / streams as f64,
+                    1e3 * streams as f64 / median
+                ));
             }
-            let median = series.median();
-            call.say(format_args!(
-                "| {kind}:{index} | {streams} | {median:.2} | {:.2} | {:.3} | {:.0} |",
-                series.p95(),
-                median / streams as f64,
-                1e3 * streams as f64 / median
-            ));
         }
     }
     Ok(())
@@ -69,7 +78,25 @@ fn devices(call: &Call) -> Result<Vec<(DeviceKind, usize)>> {
     Ok(found.collect())
 }
 
-/// One stream's frame and tensor.
+/// How the kernels are queued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Version {
+    /// One by one.
+    Launches,
+    /// Recorded in the first round, replayed in one call after it.
+    Graph,
+}
+
+impl Version {
+    const fn name(self) -> &'static str {
+        match self {
+            Version::Launches => "launches",
+            Version::Graph => "graph",
+        }
+    }
+}
+
+/// One stream's frame and landmarks. Its pool has one slot: the frame lies at the same place in every round, as a recording wants.
 struct Chain {
     pool: FramePool,
     landmarks: Buffer,
@@ -92,6 +119,7 @@ struct Chains {
     pose: Buffer,
     shape: Buffer,
     ratios: Vec<Au12>,
+    recorded: Option<Recorded>,
 }
 
 impl Chains {
@@ -139,6 +167,7 @@ impl Chains {
             pose: device.alloc(streams * size_of::<Pose>(), "pose")?,
             shape: device.alloc(streams * size_of::<Shape>(), "shape")?,
             ratios: vec![Au12::default(); streams],
+            recorded: None,
             faces,
             layout,
             crop,
@@ -148,8 +177,32 @@ impl Chains {
     }
 
     /// One frame of every stream.
-    fn run(&mut self) -> Result<()> {
-        let stream = &self.stream;
+    fn run(&mut self, version: Version) -> Result<()> {
+        let stream = self.stream.clone();
+        let mut frames = Vec::with_capacity(self.each.len());
+        for chain in &self.each {
+            let mut slot = chain.pool.acquire().context("no slot")?;
+            slot.buffer_mut().upload(&stream, 0, &self.pixels)?;
+            frames.push(Frame::new(slot, FrameMeta::still(self.layout))?);
+        }
+        match (version, self.recorded.take()) {
+            (Version::Launches, _) => self.launch(&stream, &frames)?,
+            (Version::Graph, known) => {
+                let recorded = match known {
+                    Some(recorded) => recorded,
+                    None => stream.record(|stream| self.launch(stream, &frames))?,
+                };
+                stream.replay(&recorded)?;
+                self.recorded = Some(recorded);
+            }
+        }
+        self.au12
+            .copy_to_host(&stream, 0, bytemuck::cast_slice_mut(&mut self.ratios))?;
+        Ok(())
+    }
+
+    /// The kernels of all frames.
+    fn launch(&mut self, stream: &Stream, frames: &[Frame]) -> Result<()> {
         let [mesh, lips, left_eye, right_eye, left_iris, right_iris] = &self.mesh;
         let outputs = MeshOutputs {
             mesh,
@@ -160,12 +213,6 @@ impl Chains {
             right_iris,
             subsets: &self.subsets,
         };
-        let mut frames = Vec::with_capacity(self.each.len());
-        for chain in &self.each {
-            let mut slot = chain.pool.acquire().context("no slot")?;
-            slot.buffer_mut().upload(stream, 0, &self.pixels)?;
-            frames.push(Frame::new(slot, FrameMeta::still(self.layout))?);
-        }
         let entries = frames.iter().map(|frame| FrameCrop {
             frame,
             params: self.crop,
@@ -179,8 +226,6 @@ impl Chains {
         au12::launch(stream, &self.faces, count, &mut self.au12)?;
         pose::launch(stream, &self.faces, count, &mut self.pose)?;
         action_units::launch(stream, &self.faces, &self.pose, count, &mut self.shape)?;
-        self.au12
-            .copy_to_host(stream, 0, bytemuck::cast_slice_mut(&mut self.ratios))?;
         Ok(())
     }
 }

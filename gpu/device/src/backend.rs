@@ -61,6 +61,11 @@ pub(crate) trait Lane: Any + Debug + Send + Sync {
     fn recorder(&self) -> Option<&dyn Recorder> {
         None
     }
+
+    /// Where the device copies several values to the host with one wait.
+    fn reader(&self) -> Option<&dyn Reader> {
+        None
+    }
 }
 
 /// A mark in a lane.
@@ -106,6 +111,18 @@ pub(crate) trait Memory: Any + Debug + Send + Sync {
     fn raw_address(&self) -> Option<u64> {
         None
     }
+}
+
+/// The beginning of some memory, and where on the host it goes.
+pub(crate) struct Fetch<'a> {
+    pub(crate) memory: &'a dyn Memory,
+    pub(crate) bytes: &'a mut [u8],
+}
+
+/// A lane that waits once for several copies to the host.
+pub(crate) trait Reader {
+    /// Sizes have been checked.
+    fn fetch(&self, values: &mut [Fetch<'_>]) -> Result<(), DeviceError>;
 }
 
 /// A lane that records.

@@ -139,11 +139,7 @@ impl Buffer {
         offset_bytes: usize,
         bytes: &mut [u8],
     ) -> Result<(), DeviceError> {
-        self.check_stream(stream)?;
-        let end_bytes = offset_bytes.saturating_add(bytes.len());
-        if end_bytes > self.bytes {
-            return Err(self.out_of_bounds(offset_bytes, bytes.len()));
-        }
+        let end_bytes = self.check_read(stream, offset_bytes, bytes.len())?;
         match &self.storage {
             Storage::Host(lines) => {
                 let all: &[u8] = bytemuck::cast_slice(lines.as_slice());
@@ -155,6 +151,26 @@ impl Buffer {
         }
         self.counters.downloaded(bytes.len());
         Ok(())
+    }
+
+    /// Where a read ends.
+    pub(crate) fn check_read(
+        &self,
+        stream: &Stream,
+        offset_bytes: usize,
+        bytes: usize,
+    ) -> Result<usize, DeviceError> {
+        self.check_stream(stream)?;
+        let end_bytes = offset_bytes.saturating_add(bytes);
+        if end_bytes > self.bytes {
+            return Err(self.out_of_bounds(offset_bytes, bytes));
+        }
+        Ok(end_bytes)
+    }
+
+    /// Notes a read that was done elsewhere.
+    pub(crate) fn was_read(&self, bytes: usize) {
+        self.counters.downloaded(bytes);
     }
 
     /// Copies `bytes` of another buffer of the same device, from `from_bytes` on, to the beginning of this one. They never leave the

@@ -16,6 +16,17 @@ pub struct KernelSource {
     pub cuda: &'static str,
 }
 
+impl KernelSource {
+    /// What tells it from every other kernel, whatever their names: where it stands.
+    #[cfg_attr(
+        not(any(feature = "wgpu", feature = "cuda")),
+        expect(dead_code, reason = "the cpu keeps no compiled kernels")
+    )]
+    pub(crate) fn address(&'static self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+}
+
 /// Most threads of one group: what every implementation offers.
 pub const MAX_GROUP_THREADS: u32 = 256;
 /// Most bytes of parameters that one launch carries: with the buffers' addresses they fit what CUDA passes by value.

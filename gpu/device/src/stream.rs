@@ -87,7 +87,7 @@ impl Stream {
     }
 
     /// Nanoseconds of the last launch by the device's own clock; `None` where there is no clock, was no launch, or the clock
-    /// starts only now (`cuda`: ask once before). Waits for the device: for benches, not for the frame path.
+    /// starts only now: ask once before. Waits for the device: for benches, not for the frame path.
     pub fn last_launch_ns(&self) -> Result<Option<u64>, DeviceError> {
         self.lane().last_launch_ns()
     }

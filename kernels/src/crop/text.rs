@@ -51,15 +51,21 @@ pub(crate) struct Crop {
     pub(crate) source: u32,
 }
 
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-#[repr(C)]
-struct Params {
-    picture: Picture,
-    crops: [Crop; MAX_CROPS],
+const _: () = assert!(size_of::<Picture>() == 72 && size_of::<Crop>() == 60);
+
+/// Bytes of the parameters of so many pictures and as many crops as a launch takes.
+pub(crate) const fn most_params_bytes(pictures: usize) -> usize {
+    pictures * size_of::<Picture>() + MAX_CROPS * size_of::<Crop>()
 }
 
-const _: () = assert!(size_of::<Picture>() == 72 && size_of::<Crop>() == 60);
-const _: () = assert!(size_of::<Params>() <= lsie_device::MAX_PARAMS_BYTES);
+const _: () = assert!(most_params_bytes(1) <= lsie_device::MAX_PARAMS_BYTES);
+
+/// The parameters as a device reads them: all pictures, then as many crops as there are.
+pub(crate) fn params_of(pictures: &[Picture], crops: &[Crop]) -> Vec<u8> {
+    let (pictures, crops): (&[u8], &[u8]) =
+        (bytemuck::cast_slice(pictures), bytemuck::cast_slice(crops));
+    [pictures, crops].concat()
+}
 
 /// Launches the batch. The caller has checked the parameters and the output's size.
 pub(super) fn launch(
@@ -75,22 +81,21 @@ pub(super) fn launch(
     if u32::try_from(frame.buffer().len_bytes().max(out.len_bytes())).is_err() {
         return Err(too_large);
     }
-    let mut params = Params::zeroed();
-    params.picture = Picture::of(frame);
+    let picture = Picture::of(frame);
     let mut out_first = 0_usize;
-    for crops in batch.chunks(MAX_CROPS) {
+    for part in batch.chunks(MAX_CROPS) {
         let (mut width, mut height) = (0, 0);
-        for (slot, crop) in params.crops.iter_mut().zip(crops) {
-            *slot = Crop {
-                params: *crop,
-                out_first: out_first as u32,
-                source: 0,
-            };
+        let crops = part.iter().map(|crop| {
+            let first = out_first;
             out_first += crop.out_len();
             (width, height) = (width.max(crop.out_width), height.max(crop.out_height));
-        }
-        let used =
-            size_of::<Picture>() + size_of_val(crops) / size_of::<CropParams>() * size_of::<Crop>();
+            Crop {
+                params: *crop,
+                out_first: first as u32,
+                source: 0,
+            }
+        });
+        let crops: Vec<_> = crops.collect();
         stream.launch(&Launch {
             source: &SOURCE,
             groups: [
@@ -98,7 +103,7 @@ pub(super) fn launch(
                 height.div_ceil(SOURCE.group[1]),
                 crops.len() as u32,
             ],
-            params: bytemuck::bytes_of(&params).get(..used).unwrap_or_default(),
+            params: &params_of(&[picture], &crops),
             arguments: &[Argument::Input(frame.buffer()), Argument::Output(out)],
         })?;
     }

@@ -9,10 +9,10 @@
 //! What a launch costs besides its work is paid once for all cameras. A batch of more frames than a launch binds
 //! ([`MAX_FRAMES`]) or more crops than its parameters hold is several launches, cut in the batch's order.
 
-use bytemuck::{Pod, Zeroable};
+use bytemuck::Zeroable;
 use lsie_device::{Argument, Buffer, Frame, KernelSource, Launch, Stream};
 
-use crate::crop::text::{Crop, MAX_CROPS};
+use crate::crop::text::{Crop, MAX_CROPS, most_params_bytes, params_of};
 use crate::crop::{self, CropParams, Picture};
 use crate::error::KernelError;
 use crate::launch::{check, runs_text};
@@ -46,15 +46,7 @@ pub struct FrameCrop<'a> {
     pub params: CropParams,
 }
 
-/// The parameters as a device reads them.
-#[derive(Debug, Clone, Copy, Pod, Zeroable)]
-#[repr(C)]
-struct Params {
-    pictures: [Picture; MAX_FRAMES],
-    crops: [Crop; MAX_CROPS],
-}
-
-const _: () = assert!(size_of::<Params>() <= lsie_device::MAX_PARAMS_BYTES);
+const _: () = assert!(most_params_bytes(MAX_FRAMES) <= lsie_device::MAX_PARAMS_BYTES);
 
 /// Crops every entry of `batch`; crop `k` is written after crop `k - 1`. Allocates no device memory.
 pub fn launch(
@@ -112,10 +104,10 @@ struct Part<'a> {
     /// Places without a frame of their own have the first one.
     frames: [&'a Frame; MAX_FRAMES],
     frame_count: usize,
-    crop_count: usize,
+    pictures: [Picture; MAX_FRAMES],
+    crops: Vec<Crop>,
     /// Of the largest crop.
     size: [u32; 2],
-    params: Params,
 }
 
 impl<'a> Part<'a> {
@@ -123,38 +115,36 @@ impl<'a> Part<'a> {
         Part {
             frames: [first; MAX_FRAMES],
             frame_count: 0,
-            crop_count: 0,
+            pictures: [Picture::zeroed(); MAX_FRAMES],
+            crops: Vec::new(),
             size: [0; 2],
-            params: Params::zeroed(),
         }
     }
 
     /// Takes an entry unless there is no place for it or its frame.
     fn take(&mut self, entry: &FrameCrop<'a>, out_first: &mut usize) -> bool {
-        let Some(slot) = self.params.crops.get_mut(self.crop_count) else {
+        if self.crops.len() >= MAX_CROPS {
             return false;
-        };
+        }
         let mut known = self.frames.iter().take(self.frame_count);
         // A clone of a frame has the same memory and the same description.
         let own = entry.frame.buffer();
         let source = known.position(|frame| std::ptr::eq(frame.buffer(), own));
         let source = source.unwrap_or(self.frame_count);
         if source == self.frame_count {
-            let (Some(frame), Some(picture)) = (
-                self.frames.get_mut(source),
-                self.params.pictures.get_mut(source),
-            ) else {
+            let (Some(frame), Some(picture)) =
+                (self.frames.get_mut(source), self.pictures.get_mut(source))
+            else {
                 return false;
             };
             (*frame, *picture) = (entry.frame, Picture::of(entry.frame));
             self.frame_count += 1;
         }
-        *slot = Crop {
+        self.crops.push(Crop {
             params: entry.params,
             out_first: *out_first as u32,
             source: source as u32,
-        };
-        self.crop_count += 1;
+        });
         *out_first += entry.params.out_len();
         let [width, height] = self.size;
         self.size = [
@@ -165,7 +155,6 @@ impl<'a> Part<'a> {
     }
 
     fn launch(&self, stream: &Stream, out: &mut Buffer) -> Result<(), KernelError> {
-        let used = MAX_FRAMES * size_of::<Picture>() + self.crop_count * size_of::<Crop>();
         let [a, b, c, d, e, f] = self.frames.map(Frame::buffer);
         let [width, height] = self.size;
         Ok(stream.launch(&Launch {
@@ -173,11 +162,9 @@ impl<'a> Part<'a> {
             groups: [
                 width.div_ceil(SOURCE.group[0]),
                 height.div_ceil(SOURCE.group[1]),
-                self.crop_count as u32,
+                self.crops.len() as u32,
             ],
-            params: bytemuck::bytes_of(&self.params)
-                .get(..used)
-                .unwrap_or_default(),
+            params: &params_of(&self.pictures, &self.crops),
             arguments: &[
                 Argument::Input(a),
                 Argument::Input(b),

@@ -76,9 +76,9 @@ impl SoundLayer {
         out: &mut Emitter<'_, SoundChunk>,
     ) -> Result<(), ResampleError> {
         let format = (block.rate_hz, block.channels);
-        let expected_ns = self.origin_ns.map(|origin| {
-            origin.saturating_add(self.received * 1_000_000_000 / i64::from(self.format.0.max(1)))
-        });
+        let expected_ns = self
+            .origin_ns
+            .map(|origin| origin.saturating_add(length_ns(self.received, self.format.0)));
         let jumped = expected_ns
             .is_some_and(|expected| block.pts_ns.abs_diff(expected) > JUMP_NS.unsigned_abs());
         if format != self.format || jumped {
@@ -160,5 +160,24 @@ impl Layer for SoundLayer {
         self.resampler.finish(&mut self.scratch);
         self.emit(out);
         Ok(())
+    }
+}
+
+/// How long so many sample frames sound, nanoseconds.
+fn length_ns(frames: i64, rate_hz: u32) -> i64 {
+    let nanos = i128::from(frames) * 1_000_000_000 / i128::from(rate_hz.max(1));
+    i64::try_from(nanos).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sound_that_runs_for_weeks_keeps_its_time() {
+        let days = 30;
+        let frames = days * 86_400 * 48_000;
+        assert_eq!(length_ns(frames, 48_000), days * 86_400 * 1_000_000_000);
+        assert_eq!(length_ns(1, 0), 1_000_000_000, "a rate of nothing");
     }
 }

@@ -10,6 +10,7 @@ mod crop;
 mod crops;
 mod detect;
 mod exposure;
+mod order;
 mod place;
 mod pose;
 mod project;
@@ -36,6 +37,7 @@ pub struct Case {
 pub fn cases() -> Vec<Case> {
     [
         transfer::CASES,
+        order::CASES,
         crop::CASES,
         crops::CASES,
         detect::CASES,

@@ -34,8 +34,8 @@ pub(super) struct Context {
     compiler: Compiler,
     kernel_cache: Option<PathBuf>,
     counters: Arc<TransferCounters>,
-    /// Loaded kernels, by their whole text: two kernels of one name never meet.
-    kernels: Mutex<HashMap<&'static str, Kernel>>,
+    /// Loaded kernels, by their source's address.
+    kernels: Mutex<HashMap<usize, Kernel>>,
     /// Why the device is gone: stays for ever.
     lost: OnceLock<String>,
 }
@@ -148,7 +148,7 @@ impl Context {
     /// The loaded form of a kernel, compiled at its first use unless it is kept on disk.
     pub(super) fn kernel(&self, source: &'static KernelSource) -> Result<Kernel, DeviceError> {
         let mut kernels = held(&self.kernels);
-        if let Some(kernel) = kernels.get(source.cuda) {
+        if let Some(kernel) = kernels.get(&source.address()) {
             return Ok(*kernel);
         }
         let folder = self.kernel_cache.as_deref();
@@ -162,7 +162,7 @@ impl Context {
             }
             loaded => loaded?,
         };
-        kernels.insert(source.cuda, kernel);
+        kernels.insert(source.address(), kernel);
         Ok(kernel)
     }
 

@@ -7,10 +7,11 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use ::wgpu::{
-    ComputePipeline, ComputePipelineDescriptor, Device, Error, ErrorFilter, PollError, PollType,
-    Queue, ShaderModuleDescriptor, ShaderSource, SubmissionIndex,
+    BindGroupLayout, ComputePipeline, ComputePipelineDescriptor, Device, Error, ErrorFilter,
+    PollError, PollType, Queue, ShaderModuleDescriptor, ShaderSource, SubmissionIndex,
 };
 
+use super::batch::Batch;
 use crate::error::DeviceError;
 use crate::kind::DeviceKind;
 use crate::source::KernelSource;
@@ -27,9 +28,18 @@ pub(super) struct Context {
     pub(super) device: Device,
     pub(super) queue: Queue,
     pub(super) counters: Arc<TransferCounters>,
-    /// Compiled kernels, by their whole text: two kernels of one name never meet.
-    pipelines: Mutex<HashMap<&'static str, ComputePipeline>>,
+    /// Compiled kernels, by their source's address.
+    kernels: Mutex<HashMap<usize, Kernel>>,
+    pub(super) batch: Mutex<Batch>,
     faults: Arc<Mutex<Faults>>,
+}
+
+/// A compiled kernel.
+#[derive(Debug, Clone)]
+pub(super) struct Kernel {
+    pub(super) pipeline: ComputePipeline,
+    /// Of its one group.
+    pub(super) layout: BindGroupLayout,
 }
 
 /// What the driver reported outside of any error scope.
@@ -57,7 +67,8 @@ impl Context {
             device,
             queue,
             counters: Arc::new(TransferCounters::default()),
-            pipelines: Mutex::new(HashMap::new()),
+            kernels: Mutex::new(HashMap::new()),
+            batch: Mutex::default(),
             faults,
         })
     }
@@ -125,30 +136,29 @@ impl Context {
     }
 
     /// The compiled form of a kernel, compiled at its first use.
-    pub(super) fn pipeline(
-        &self,
-        source: &'static KernelSource,
-    ) -> Result<ComputePipeline, DeviceError> {
-        let mut pipelines = held(&self.pipelines);
-        if let Some(pipeline) = pipelines.get(source.wgsl) {
-            return Ok(pipeline.clone());
+    pub(super) fn kernel(&self, source: &'static KernelSource) -> Result<Kernel, DeviceError> {
+        let mut kernels = held(&self.kernels);
+        if let Some(kernel) = kernels.get(&source.address()) {
+            return Ok(kernel.clone());
         }
-        let pipeline = self.guarded(source.name, 0, |device| {
+        let kernel = self.guarded(source.name, 0, |device| {
             let module = device.create_shader_module(ShaderModuleDescriptor {
                 label: Some(source.name),
                 source: ShaderSource::Wgsl(source.wgsl.into()),
             });
-            device.create_compute_pipeline(&ComputePipelineDescriptor {
+            let pipeline = device.create_compute_pipeline(&ComputePipelineDescriptor {
                 label: Some(source.name),
                 layout: None,
                 module: &module,
                 entry_point: Some(source.name),
                 compilation_options: ::wgpu::PipelineCompilationOptions::default(),
                 cache: None,
-            })
+            });
+            let layout = pipeline.get_bind_group_layout(0);
+            Kernel { pipeline, layout }
         })?;
-        pipelines.insert(source.wgsl, pipeline.clone());
-        Ok(pipeline)
+        kernels.insert(source.address(), kernel.clone());
+        Ok(kernel)
     }
 
     /// Waits for one submission, or for all of them.

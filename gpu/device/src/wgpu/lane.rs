@@ -3,17 +3,17 @@
 use std::sync::{Arc, Mutex};
 
 use ::wgpu::{
-    BindGroupDescriptor, BindGroupEntry, BindingResource, Buffer, BufferBinding, BufferDescriptor,
-    BufferUsages, CommandEncoderDescriptor, ComputePassDescriptor, ComputePassTimestampWrites,
-    Features, MapMode, QuerySet, QuerySetDescriptor, QueryType, SubmissionIndex,
+    Buffer, BufferDescriptor, BufferUsages, ComputePassTimestampWrites, Features, MapMode,
+    QuerySet, QuerySetDescriptor, QueryType,
 };
 
+use super::batch::Dispatch;
 use super::context::{Context, failed, held};
-use super::memory::{Patch, WgpuMemory};
-use crate::backend::{Lane, Work, as_memory, wrong_device};
+use super::memory::{Patch, WgpuMemory, Words};
+use crate::backend::{Fetch, Lane, Reader, Work, as_memory, wrong_device};
 use crate::error::DeviceError;
 use crate::kind::DeviceKind;
-use crate::source::{KernelSource, MAX_PARAMS_BYTES};
+use crate::source::KernelSource;
 
 static PATCH: KernelSource = KernelSource {
     name: "patch_ends",
@@ -29,21 +29,17 @@ const TIMESTAMPS_BYTES: u64 = 16;
 #[derive(Debug)]
 pub(crate) struct WgpuLane {
     context: Arc<Context>,
-    /// One launch at a time: its parameters are written and read in the queue's order.
     state: Mutex<State>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct State {
-    /// Parameters of the launch that is being queued.
-    params: Buffer,
     /// Where copies to the host land; grows to the largest one.
     staging: Option<Buffer>,
     timer: Option<Timer>,
-    last: Option<SubmissionIndex>,
 }
 
-/// The device's clock at the beginning and the end of the last launch.
+/// The device's clock at the beginning and the end of the last launch; off until somebody asks, because it costs time.
 #[derive(Debug)]
 struct Timer {
     queries: QuerySet,
@@ -52,48 +48,11 @@ struct Timer {
 }
 
 impl WgpuLane {
-    pub(super) fn new(context: &Arc<Context>) -> Result<Self, DeviceError> {
-        let has_clock = context
-            .device
-            .features()
-            .contains(Features::TIMESTAMP_QUERY);
-        let state = context.guarded("stream", MAX_PARAMS_BYTES, |device| {
-            let buffer = |label, size, usage| {
-                device.create_buffer(&BufferDescriptor {
-                    label: Some(label),
-                    size,
-                    usage,
-                    mapped_at_creation: false,
-                })
-            };
-            let timer = has_clock.then(|| Timer {
-                queries: device.create_query_set(&QuerySetDescriptor {
-                    label: Some("launch time"),
-                    ty: QueryType::Timestamp,
-                    count: 2,
-                }),
-                resolved: buffer(
-                    "launch time",
-                    TIMESTAMPS_BYTES,
-                    BufferUsages::QUERY_RESOLVE | BufferUsages::COPY_SRC,
-                ),
-                is_used: false,
-            });
-            State {
-                params: buffer(
-                    "parameters",
-                    MAX_PARAMS_BYTES as u64,
-                    BufferUsages::UNIFORM | BufferUsages::STORAGE | BufferUsages::COPY_DST,
-                ),
-                staging: None,
-                timer,
-                last: None,
-            }
-        })?;
-        Ok(WgpuLane {
+    pub(super) fn new(context: &Arc<Context>) -> Self {
+        WgpuLane {
             context: Arc::clone(context),
-            state: Mutex::new(state),
-        })
+            state: Mutex::default(),
+        }
     }
 
     pub(super) fn context(&self) -> &Arc<Context> {
@@ -112,72 +71,66 @@ impl WgpuLane {
         params: &[u8],
         buffers: &[&Buffer],
     ) -> Result<(), DeviceError> {
-        let pipeline = self.context.pipeline(source)?;
         let mut state = held(&self.state);
-        let queue = &self.context.queue;
-        queue.write_buffer(&state.params, 0, params);
-        let params_binding = BindingResource::Buffer(BufferBinding {
-            buffer: &state.params,
-            offset: 0,
-            size: std::num::NonZero::new(params.len() as u64),
-        });
-        let others = buffers.iter().map(|buffer| buffer.as_entire_binding());
-        let entries: Vec<_> = (0_u32..)
-            .zip(std::iter::once(params_binding).chain(others))
-            .map(|(binding, resource)| BindGroupEntry { binding, resource })
-            .collect();
-        let commands = self.context.guarded(source.name, 0, |device| {
-            let group = device.create_bind_group(&BindGroupDescriptor {
-                label: Some(source.name),
-                layout: &pipeline.get_bind_group_layout(0),
-                entries: &entries,
+        let times = state
+            .timer
+            .as_ref()
+            .map(|timer| ComputePassTimestampWrites {
+                query_set: &timer.queries,
+                beginning_of_pass_write_index: Some(0),
+                end_of_pass_write_index: Some(1),
             });
-            let mut encoder = device.create_command_encoder(&CommandEncoderDescriptor {
-                label: Some(source.name),
-            });
-            let timer = state.timer.as_ref();
-            let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor {
-                label: Some(source.name),
-                timestamp_writes: timer.map(|timer| ComputePassTimestampWrites {
-                    query_set: &timer.queries,
-                    beginning_of_pass_write_index: Some(0),
-                    end_of_pass_write_index: Some(1),
-                }),
-            });
-            pass.set_pipeline(&pipeline);
-            pass.set_bind_group(0, &group, &[]);
-            let [x, y, z] = groups;
-            pass.dispatch_workgroups(x, y, z);
-            drop(pass);
-            encoder.finish()
+        self.context.dispatch(&Dispatch {
+            source,
+            groups,
+            params,
+            buffers,
+            times,
         })?;
-        state.last = Some(queue.submit([commands]));
         if let Some(timer) = &mut state.timer {
             timer.is_used = true;
         }
-        drop(state);
-        self.context.check()
+        Ok(())
     }
 
-    /// Copies whole words to the host and shows them. Waits for everything queued before.
+    fn timer(&self) -> Result<Option<Timer>, DeviceError> {
+        let features = self.context.device.features();
+        if !features.contains(Features::TIMESTAMP_QUERY) {
+            return Ok(None);
+        }
+        let made = self.context.guarded("launch time", 0, |device| Timer {
+            queries: device.create_query_set(&QuerySetDescriptor {
+                label: Some("launch time"),
+                ty: QueryType::Timestamp,
+                count: 2,
+            }),
+            resolved: device.create_buffer(&BufferDescriptor {
+                label: Some("launch time"),
+                size: TIMESTAMPS_BYTES,
+                usage: BufferUsages::QUERY_RESOLVE | BufferUsages::COPY_SRC,
+                mapped_at_creation: false,
+            }),
+            is_used: false,
+        })?;
+        Ok(Some(made))
+    }
+
+    /// Copies words to the host, one part behind the other, and shows them. Waits for everything queued before.
     pub(super) fn read(
         &self,
-        buffer: &Buffer,
-        offset_bytes: u64,
-        bytes: u64,
+        parts: &[Words<'_>],
         show: impl FnOnce(&[u8]),
     ) -> Result<(), DeviceError> {
-        self.read_into(&mut held(&self.state), buffer, offset_bytes, bytes, show)
+        self.read_into(&mut held(&self.state), parts, show)
     }
 
     fn read_into(
         &self,
         state: &mut State,
-        buffer: &Buffer,
-        offset_bytes: u64,
-        bytes: u64,
+        parts: &[Words<'_>],
         show: impl FnOnce(&[u8]),
     ) -> Result<(), DeviceError> {
+        let bytes = parts.iter().map(|part| part.bytes).sum();
         let staging = match state
             .staging
             .take()
@@ -186,12 +139,14 @@ impl WgpuLane {
             Some(staging) => staging,
             None => self.staging(bytes)?,
         };
-        let commands = self.context.guarded("copy to host", 0, |device| {
-            let mut encoder = device.create_command_encoder(&CommandEncoderDescriptor::default());
-            encoder.copy_buffer_to_buffer(buffer, offset_bytes, &staging, 0, bytes);
-            encoder.finish()
+        self.context.note(|encoder| {
+            let mut at = 0;
+            for part in parts {
+                encoder.copy_buffer_to_buffer(part.buffer, part.from, &staging, at, part.bytes);
+                at += part.bytes;
+            }
         })?;
-        let submitted = self.context.queue.submit([commands]);
+        let submitted = self.context.submit()?;
         // The outcome is asked for below: a range that was not mapped cannot be had.
         staging.map_async(MapMode::Read, 0..bytes, |_| {});
         self.context.wait(Some(submitted))?;
@@ -235,29 +190,38 @@ impl Lane for WgpuLane {
         self.queue(work.source, work.groups, work.params, &buffers)
     }
 
+    fn reader(&self) -> Option<&dyn Reader> {
+        Some(self)
+    }
+
     /// Waits for the last launch of this stream, and whatever the queue did before it.
     fn synchronize(&self) -> Result<(), DeviceError> {
-        // Uploads wait in the queue until something is submitted.
-        let last = self.context.queue.submit([]);
-        held(&self.state).last = Some(last.clone());
+        let last = self.context.submit()?;
         self.context.wait(Some(last))
     }
 
-    /// Nanoseconds the device spent on the last launch, by its own clock; `None` without a clock or a launch. Waits.
+    /// Nanoseconds the device spent on the last launch, by its own clock; `None` without a clock, or without a launch since it
+    /// was asked for first. Waits.
     fn last_launch_ns(&self) -> Result<Option<u64>, DeviceError> {
         let mut state = held(&self.state);
-        let Some(timer) = state.timer.as_ref().filter(|timer| timer.is_used) else {
+        let Some(timer) = &state.timer else {
+            state.timer = self.timer()?;
             return Ok(None);
         };
+        if !timer.is_used {
+            return Ok(None);
+        }
         let resolved = timer.resolved.clone();
-        let commands = self.context.guarded("launch time", 0, |device| {
-            let mut encoder = device.create_command_encoder(&CommandEncoderDescriptor::default());
+        self.context.note(|encoder| {
             encoder.resolve_query_set(&timer.queries, 0..2, &resolved, 0);
-            encoder.finish()
         })?;
-        self.context.queue.submit([commands]);
         let mut ticks = [0_u64; 2];
-        self.read_into(&mut state, &resolved, 0, TIMESTAMPS_BYTES, |bytes| {
+        let ticks_there = Words {
+            buffer: &resolved,
+            from: 0,
+            bytes: TIMESTAMPS_BYTES,
+        };
+        self.read_into(&mut state, &[ticks_there], |bytes| {
             if bytes.len() == size_of_val(&ticks) {
                 bytemuck::bytes_of_mut(&mut ticks).copy_from_slice(bytes);
             }
@@ -265,5 +229,30 @@ impl Lane for WgpuLane {
         let period_ns = f64::from(self.context.queue.get_timestamp_period());
         let [begin, end] = ticks;
         Ok(Some((end.saturating_sub(begin) as f64 * period_ns) as u64))
+    }
+}
+
+impl Reader for WgpuLane {
+    fn fetch(&self, values: &mut [Fetch<'_>]) -> Result<(), DeviceError> {
+        let mut parts = Vec::with_capacity(values.len());
+        for value in values.iter().filter(|value| !value.bytes.is_empty()) {
+            let memory = as_memory::<WgpuMemory>(value.memory)
+                .ok_or_else(|| wrong_device(self, value.memory.kind()))?;
+            parts.push(memory.beginning(value.bytes.len()));
+        }
+        if parts.is_empty() {
+            return Ok(());
+        }
+        self.read(&parts, |mut words| {
+            for value in values.iter_mut() {
+                let bytes = &mut *value.bytes;
+                let taken = bytes.len().next_multiple_of(4).min(words.len());
+                let (own, rest) = words.split_at(taken);
+                if let Some(own) = own.get(..bytes.len()) {
+                    bytes.copy_from_slice(own);
+                }
+                words = rest;
+            }
+        })
     }
 }

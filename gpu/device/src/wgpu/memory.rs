@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ::wgpu::{Buffer, BufferDescriptor, BufferUsages, CommandEncoderDescriptor};
+use ::wgpu::{Buffer, BufferDescriptor, BufferUsages};
 
 use super::context::Context;
 use super::lane::WgpuLane;
@@ -18,6 +18,14 @@ const WORD_BYTES: usize = 4;
 pub(crate) struct WgpuMemory {
     buffer: Buffer,
     context: Arc<Context>,
+}
+
+/// Whole words of a buffer that are read.
+#[derive(Debug)]
+pub(super) struct Words<'a> {
+    pub(super) buffer: &'a Buffer,
+    pub(super) from: u64,
+    pub(super) bytes: u64,
 }
 
 /// A word of which only some bytes are replaced, as the merging kernel reads it.
@@ -75,6 +83,15 @@ impl WgpuMemory {
     pub(super) fn buffer(&self) -> &Buffer {
         &self.buffer
     }
+
+    /// The words that hold the first bytes.
+    pub(super) fn beginning(&self, bytes: usize) -> Words<'_> {
+        Words {
+            buffer: &self.buffer,
+            from: 0,
+            bytes: bytes.next_multiple_of(WORD_BYTES) as u64,
+        }
+    }
 }
 
 impl Memory for WgpuMemory {
@@ -96,8 +113,8 @@ impl Memory for WgpuMemory {
         let own = as_lane::<WgpuLane>(lane).ok_or_else(|| wrong_device(lane, self.kind()))?;
         let pieces = Pieces::of(offset_bytes, bytes);
         if !pieces.body.is_empty() {
-            let queue = &self.context.queue;
-            queue.write_buffer(&self.buffer, pieces.body_at as u64, pieces.body);
+            let at = pieces.body_at as u64;
+            self.context.upload(&self.buffer, at, pieces.body)?;
         }
         if pieces.ends.iter().any(|patch| patch.mask != 0) {
             own.patch(&self.buffer, &pieces.ends)?;
@@ -115,13 +132,9 @@ impl Memory for WgpuMemory {
         let other =
             as_memory::<WgpuMemory>(source).ok_or_else(|| wrong_device(lane, source.kind()))?;
         let (from, count) = (from_bytes as u64, bytes as u64);
-        let commands = self.context.guarded("copy on the device", 0, |device| {
-            let mut encoder = device.create_command_encoder(&CommandEncoderDescriptor::default());
+        self.context.note(|encoder| {
             encoder.copy_buffer_to_buffer(&other.buffer, from, &self.buffer, 0, count);
-            encoder.finish()
-        })?;
-        self.context.queue.submit([commands]);
-        self.context.check()
+        })
     }
 
     /// Waits for everything queued.
@@ -138,7 +151,12 @@ impl Memory for WgpuMemory {
         let first = offset_bytes / WORD_BYTES * WORD_BYTES;
         let end = (offset_bytes + bytes.len()).next_multiple_of(WORD_BYTES);
         let skipped = offset_bytes - first;
-        own.read(&self.buffer, first as u64, (end - first) as u64, |words| {
+        let words = Words {
+            buffer: &self.buffer,
+            from: first as u64,
+            bytes: (end - first) as u64,
+        };
+        own.read(&[words], |words| {
             if let Some(source) = words.get(skipped..skipped + bytes.len()) {
                 bytes.copy_from_slice(source);
             }

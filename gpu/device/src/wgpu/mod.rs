@@ -3,6 +3,7 @@
 //! Kernels are WGSL on storage buffers, with at most [`crate::MAX_GROUP_THREADS`] threads a group. A device that is lost, memory
 //! that is not there and text that is refused are typed errors, never panics. All streams of one device share its one queue.
 
+mod batch;
 mod context;
 mod lane;
 mod memory;
@@ -93,7 +94,7 @@ impl Device for WgpuDevice {
 
     fn stream(&self, name: &str) -> Result<Stream, DeviceError> {
         let counters = Arc::clone(&self.context.counters);
-        Ok(Stream::new(WgpuLane::new(&self.context)?, name, counters))
+        Ok(Stream::new(WgpuLane::new(&self.context), name, counters))
     }
 
     fn transfers(&self) -> Transfers {

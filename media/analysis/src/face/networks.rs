@@ -1,6 +1,8 @@
 //! The two networks of a face, their buffers, and the kernels before and after them. Everything on one stream.
 
-use lsie_device::{Buffer, Device, DeviceKind, Frame, Stream};
+use std::slice::from_mut;
+
+use lsie_device::{Buffer, Device, DeviceKind, Frame, Read, Stream};
 use lsie_infer::{Network, TensorInfo, landmark_indices};
 use lsie_kernels::action_units::{self, Shape};
 use lsie_kernels::au12::{self, Absent, Au12};
@@ -197,8 +199,8 @@ impl FaceNetworks {
         Ok(crops::launch(&self.stream, &entries, &mut ahead.tensors)?)
     }
 
-    /// Finds the landmarks of the face in a region. They lie in frame pixels in `landmarks` afterwards, on the host: the one copy
-    /// from the device, 5.6 KiB.
+    /// Finds the landmarks of the face in a region. They lie in frame pixels in `landmarks` afterwards, on the host: with
+    /// what else is read, 5.9 KiB and one wait.
     pub(super) fn measure(
         &mut self,
         frame: &Frame,
@@ -231,22 +233,16 @@ impl FaceNetworks {
         au12::launch(stream, &self.landmarks, 1, &mut self.au12)?;
         pose::launch(stream, &self.landmarks, 1, &mut self.pose)?;
         action_units::launch(stream, &self.landmarks, &self.pose, 1, &mut self.shape)?;
-        stream.synchronize()?;
 
         let (mut logit, mut au12, mut pose) = (0.0_f32, Au12::default(), Pose::default());
         let mut shape = Shape::default();
-        flag.copy_to_host(stream, 0, bytemuck::bytes_of_mut(&mut logit))?;
-        self.au12
-            .copy_to_host(stream, 0, bytemuck::bytes_of_mut(&mut au12))?;
-        self.pose
-            .copy_to_host(stream, 0, bytemuck::bytes_of_mut(&mut pose))?;
-        self.shape
-            .copy_to_host(stream, 0, bytemuck::bytes_of_mut(&mut shape))?;
-        self.landmarks.copy_to_host(
-            stream,
-            0,
-            bytemuck::cast_slice_mut(landmarks.as_mut_slice()),
-        )?;
+        stream.read(&mut [
+            Read::of(flag, from_mut(&mut logit)),
+            Read::of(&self.au12, from_mut(&mut au12)),
+            Read::of(&self.pose, from_mut(&mut pose)),
+            Read::of(&self.shape, from_mut(&mut shape)),
+            Read::of(&self.landmarks, landmarks),
+        ])?;
         if self.mesh.written < MESH_OUTPUTS.len() {
             fill_irises(landmarks);
         }
