@@ -114,6 +114,10 @@ pub(crate) trait Memory: Any + Debug + Send + Sync {
 }
 
 /// The beginning of some memory, and where on the host it goes.
+#[cfg_attr(
+    not(feature = "wgpu"),
+    expect(dead_code, reason = "only wgpu devices read several values at once")
+)]
 pub(crate) struct Fetch<'a> {
     pub(crate) memory: &'a dyn Memory,
     pub(crate) bytes: &'a mut [u8],

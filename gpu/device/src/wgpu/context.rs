@@ -11,7 +11,6 @@ use ::wgpu::{
     PollError, PollType, Queue, ShaderModuleDescriptor, ShaderSource, SubmissionIndex,
 };
 
-use super::batch::Batch;
 use crate::error::DeviceError;
 use crate::kind::DeviceKind;
 use crate::source::KernelSource;
@@ -30,7 +29,6 @@ pub(super) struct Context {
     pub(super) counters: Arc<TransferCounters>,
     /// Compiled kernels, by their source's address.
     kernels: Mutex<HashMap<usize, Kernel>>,
-    pub(super) batch: Mutex<Batch>,
     faults: Arc<Mutex<Faults>>,
 }
 
@@ -52,7 +50,7 @@ struct Faults {
 }
 
 impl Context {
-    pub(super) fn new(device: Device, queue: Queue) -> Arc<Self> {
+    pub(super) fn new(device: Device, queue: Queue) -> Self {
         let faults = Arc::new(Mutex::new(Faults::default()));
         let seen = Arc::clone(&faults);
         device.set_device_lost_callback(move |reason, words| {
@@ -63,14 +61,13 @@ impl Context {
         device.on_uncaptured_error(Arc::new(move |error: Error| {
             held(&seen).error.get_or_insert(error.to_string());
         }));
-        Arc::new(Context {
+        Context {
             device,
             queue,
             counters: Arc::new(TransferCounters::default()),
             kernels: Mutex::new(HashMap::new()),
-            batch: Mutex::default(),
             faults,
-        })
+        }
     }
 
     /// Fails when the device is lost.

@@ -7,9 +7,9 @@ use ::wgpu::{
     QuerySet, QuerySetDescriptor, QueryType,
 };
 
-use super::batch::Dispatch;
-use super::context::{Context, failed, held};
+use super::context::{failed, held};
 use super::memory::{Patch, WgpuMemory, Words};
+use super::queue::{Dispatch, Queue};
 use crate::backend::{Fetch, Lane, Reader, Work, as_memory, wrong_device};
 use crate::error::DeviceError;
 use crate::kind::DeviceKind;
@@ -28,7 +28,7 @@ const TIMESTAMPS_BYTES: u64 = 16;
 
 #[derive(Debug)]
 pub(crate) struct WgpuLane {
-    context: Arc<Context>,
+    queue: Arc<Queue>,
     state: Mutex<State>,
 }
 
@@ -48,23 +48,24 @@ struct Timer {
 }
 
 impl WgpuLane {
-    pub(super) fn new(context: &Arc<Context>) -> Self {
+    pub(super) fn new(queue: &Arc<Queue>) -> Self {
         WgpuLane {
-            context: Arc::clone(context),
+            queue: Arc::clone(queue),
             state: Mutex::default(),
         }
     }
 
-    pub(super) fn context(&self) -> &Arc<Context> {
-        &self.context
+    /// Of its device.
+    pub(super) fn queue(&self) -> &Arc<Queue> {
+        &self.queue
     }
 
     /// Replaces bytes within words.
     pub(super) fn patch(&self, buffer: &Buffer, ends: &[Patch; 2]) -> Result<(), DeviceError> {
-        self.queue(&PATCH, [1, 1, 1], bytemuck::bytes_of(ends), &[buffer])
+        self.dispatch(&PATCH, [1, 1, 1], bytemuck::bytes_of(ends), &[buffer])
     }
 
-    fn queue(
+    fn dispatch(
         &self,
         source: &'static KernelSource,
         groups: [u32; 3],
@@ -80,7 +81,7 @@ impl WgpuLane {
                 beginning_of_pass_write_index: Some(0),
                 end_of_pass_write_index: Some(1),
             });
-        self.context.dispatch(&Dispatch {
+        self.queue.dispatch(&Dispatch {
             source,
             groups,
             params,
@@ -94,24 +95,27 @@ impl WgpuLane {
     }
 
     fn timer(&self) -> Result<Option<Timer>, DeviceError> {
-        let features = self.context.device.features();
+        let features = self.queue.context.device.features();
         if !features.contains(Features::TIMESTAMP_QUERY) {
             return Ok(None);
         }
-        let made = self.context.guarded("launch time", 0, |device| Timer {
-            queries: device.create_query_set(&QuerySetDescriptor {
-                label: Some("launch time"),
-                ty: QueryType::Timestamp,
-                count: 2,
-            }),
-            resolved: device.create_buffer(&BufferDescriptor {
-                label: Some("launch time"),
-                size: TIMESTAMPS_BYTES,
-                usage: BufferUsages::QUERY_RESOLVE | BufferUsages::COPY_SRC,
-                mapped_at_creation: false,
-            }),
-            is_used: false,
-        })?;
+        let made = self
+            .queue
+            .context
+            .guarded("launch time", 0, |device| Timer {
+                queries: device.create_query_set(&QuerySetDescriptor {
+                    label: Some("launch time"),
+                    ty: QueryType::Timestamp,
+                    count: 2,
+                }),
+                resolved: device.create_buffer(&BufferDescriptor {
+                    label: Some("launch time"),
+                    size: TIMESTAMPS_BYTES,
+                    usage: BufferUsages::QUERY_RESOLVE | BufferUsages::COPY_SRC,
+                    mapped_at_creation: false,
+                }),
+                is_used: false,
+            })?;
         Ok(Some(made))
     }
 
@@ -139,17 +143,17 @@ impl WgpuLane {
             Some(staging) => staging,
             None => self.staging(bytes)?,
         };
-        self.context.note(|encoder| {
+        self.queue.note(|encoder| {
             let mut at = 0;
             for part in parts {
                 encoder.copy_buffer_to_buffer(part.buffer, part.from, &staging, at, part.bytes);
                 at += part.bytes;
             }
         })?;
-        let submitted = self.context.submit()?;
+        let submitted = self.queue.submit()?;
         // The outcome is asked for below: a range that was not mapped cannot be had.
         staging.map_async(MapMode::Read, 0..bytes, |_| {});
-        self.context.wait(Some(submitted))?;
+        self.queue.context.wait(Some(submitted))?;
         let view = staging
             .get_mapped_range(0..bytes)
             .map_err(|error| failed(error.to_string()))?;
@@ -162,7 +166,8 @@ impl WgpuLane {
 
     fn staging(&self, bytes: u64) -> Result<Buffer, DeviceError> {
         let size = bytes.next_power_of_two();
-        self.context
+        self.queue
+            .context
             .guarded("copy to host", bytes as usize, |device| {
                 device.create_buffer(&BufferDescriptor {
                     label: Some("copy to host"),
@@ -187,7 +192,7 @@ impl Lane for WgpuLane {
                 .ok_or_else(|| wrong_device(self, operand.memory.kind()))?;
             buffers.push(memory.buffer());
         }
-        self.queue(work.source, work.groups, work.params, &buffers)
+        self.dispatch(work.source, work.groups, work.params, &buffers)
     }
 
     fn reader(&self) -> Option<&dyn Reader> {
@@ -196,8 +201,8 @@ impl Lane for WgpuLane {
 
     /// Waits for the last launch of this stream, and whatever the queue did before it.
     fn synchronize(&self) -> Result<(), DeviceError> {
-        let last = self.context.submit()?;
-        self.context.wait(Some(last))
+        let last = self.queue.submit()?;
+        self.queue.context.wait(Some(last))
     }
 
     /// Nanoseconds the device spent on the last launch, by its own clock; `None` without a clock, or without a launch since it
@@ -212,7 +217,7 @@ impl Lane for WgpuLane {
             return Ok(None);
         }
         let resolved = timer.resolved.clone();
-        self.context.note(|encoder| {
+        self.queue.note(|encoder| {
             encoder.resolve_query_set(&timer.queries, 0..2, &resolved, 0);
         })?;
         let mut ticks = [0_u64; 2];
@@ -226,7 +231,7 @@ impl Lane for WgpuLane {
                 bytemuck::bytes_of_mut(&mut ticks).copy_from_slice(bytes);
             }
         })?;
-        let period_ns = f64::from(self.context.queue.get_timestamp_period());
+        let period_ns = f64::from(self.queue.context.queue.get_timestamp_period());
         let [begin, end] = ticks;
         Ok(Some((end.saturating_sub(begin) as f64 * period_ns) as u64))
     }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use ::wgpu::{Buffer, BufferDescriptor, BufferUsages};
 
-use super::context::Context;
 use super::lane::WgpuLane;
+use super::queue::Queue;
 use crate::backend::{Lane, Memory, as_lane, as_memory, wrong_device};
 use crate::error::DeviceError;
 use crate::kind::DeviceKind;
@@ -17,7 +17,7 @@ const WORD_BYTES: usize = 4;
 #[derive(Debug)]
 pub(crate) struct WgpuMemory {
     buffer: Buffer,
-    context: Arc<Context>,
+    queue: Arc<Queue>,
 }
 
 /// Whole words of a buffer that are read.
@@ -51,11 +51,8 @@ struct Pieces<'a> {
 }
 
 impl WgpuMemory {
-    pub(super) fn new(
-        context: &Arc<Context>,
-        bytes: usize,
-        label: &str,
-    ) -> Result<Self, DeviceError> {
+    pub(super) fn new(queue: &Arc<Queue>, bytes: usize, label: &str) -> Result<Self, DeviceError> {
+        let context = &queue.context;
         let limits = context.device.limits();
         let size = (bytes as u64)
             .max(1)
@@ -76,7 +73,7 @@ impl WgpuMemory {
         })?;
         Ok(WgpuMemory {
             buffer,
-            context: Arc::clone(context),
+            queue: Arc::clone(queue),
         })
     }
 
@@ -100,7 +97,7 @@ impl Memory for WgpuMemory {
     }
 
     fn is_of(&self, lane: &dyn Lane) -> bool {
-        as_lane::<WgpuLane>(lane).is_some_and(|lane| Arc::ptr_eq(&self.context, lane.context()))
+        as_lane::<WgpuLane>(lane).is_some_and(|lane| Arc::ptr_eq(&self.queue, lane.queue()))
     }
 
     /// `bytes` are copied before it returns.
@@ -114,12 +111,12 @@ impl Memory for WgpuMemory {
         let pieces = Pieces::of(offset_bytes, bytes);
         if !pieces.body.is_empty() {
             let at = pieces.body_at as u64;
-            self.context.upload(&self.buffer, at, pieces.body)?;
+            self.queue.upload(&self.buffer, at, pieces.body)?;
         }
         if pieces.ends.iter().any(|patch| patch.mask != 0) {
             own.patch(&self.buffer, &pieces.ends)?;
         }
-        self.context.check()
+        self.queue.context.check()
     }
 
     fn copy_from(
@@ -132,7 +129,7 @@ impl Memory for WgpuMemory {
         let other =
             as_memory::<WgpuMemory>(source).ok_or_else(|| wrong_device(lane, source.kind()))?;
         let (from, count) = (from_bytes as u64, bytes as u64);
-        self.context.note(|encoder| {
+        self.queue.note(|encoder| {
             encoder.copy_buffer_to_buffer(&other.buffer, from, &self.buffer, 0, count);
         })
     }

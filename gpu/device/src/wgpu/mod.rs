@@ -3,10 +3,10 @@
 //! Kernels are WGSL on storage buffers, with at most [`crate::MAX_GROUP_THREADS`] threads a group. A device that is lost, memory
 //! that is not there and text that is refused are typed errors, never panics. All streams of one device share its one queue.
 
-mod batch;
 mod context;
 mod lane;
 mod memory;
+mod queue;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,12 +25,13 @@ use crate::transfer::Transfers;
 use context::{Context, ready};
 use lane::WgpuLane;
 use memory::WgpuMemory;
+use queue::Queue;
 
 /// A GPU through wgpu. A clone of its streams and buffers keeps it open.
 #[derive(Debug)]
 pub struct WgpuDevice {
     info: DeviceInfo,
-    context: Arc<Context>,
+    queue: Arc<Queue>,
 }
 
 impl WgpuDevice {
@@ -64,7 +65,7 @@ impl WgpuDevice {
             .map_err(|error| refused(error.to_string()))?;
         Ok(WgpuDevice {
             info: describe(&adapter, index),
-            context: Context::new(device, queue),
+            queue: Arc::new(Queue::new(Context::new(device, queue))),
         })
     }
 }
@@ -73,7 +74,7 @@ impl WgpuDevice {
     /// Ends the device as a reset of its driver would: from here on everything on it is [`DeviceError::Lost`]. For tests of what
     /// follows such a loss.
     pub fn destroy(&self) {
-        self.context.device.destroy();
+        self.queue.context.device.destroy();
     }
 }
 
@@ -83,30 +84,30 @@ impl Device for WgpuDevice {
     }
 
     fn alloc(&self, bytes: usize, label: &str) -> Result<Buffer, DeviceError> {
-        let memory = WgpuMemory::new(&self.context, bytes, label)?;
+        let memory = WgpuMemory::new(&self.queue, bytes, label)?;
         Ok(Buffer::of_device(
             memory,
             bytes,
             label,
-            Arc::clone(&self.context.counters),
+            Arc::clone(&self.queue.context.counters),
         ))
     }
 
     fn stream(&self, name: &str) -> Result<Stream, DeviceError> {
-        let counters = Arc::clone(&self.context.counters);
-        Ok(Stream::new(WgpuLane::new(&self.context), name, counters))
+        let counters = Arc::clone(&self.queue.context.counters);
+        Ok(Stream::new(WgpuLane::new(&self.queue), name, counters))
     }
 
     fn transfers(&self) -> Transfers {
-        self.context.counters.snapshot()
+        self.queue.context.counters.snapshot()
     }
 
     fn launches(&self) -> BTreeMap<&'static str, u64> {
-        self.context.counters.launches()
+        self.queue.context.counters.launches()
     }
 
     fn check(&self) -> Result<(), DeviceError> {
-        self.context.check_lost()
+        self.queue.context.check_lost()
     }
 }
 

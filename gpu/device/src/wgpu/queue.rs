@@ -1,14 +1,15 @@
-//! Work that is written down and handed to the device together: handing over costs more than all the rest of a launch.
+//! The one queue of a device. Work is written down and handed over together: handing over costs more than all the rest of a launch.
 //!
 //! ```text
 //! launch, copy on the device ──▶ written down (at most 32) ──┐
 //! upload, copy to the host, wait, mark ──────────────────────┴──▶ handed over, then their own work
 //! ```
 //!
-//! One for all streams of a device, so that its queue runs everything in the order of the calls, as if each was handed over at
-//! once. What nobody waits for may stay written down: nobody can see the difference.
+//! All streams share it, so that everything runs in the order of the calls, as if each was handed over at once. What nobody waits
+//! for may stay written down: nobody can see the difference.
 
 use std::num::NonZero;
+use std::sync::Mutex;
 
 use ::wgpu::{
     BindGroupDescriptor, BindGroupEntry, BindingResource, Buffer, BufferBinding, BufferDescriptor,
@@ -29,15 +30,22 @@ const ALIGN_BYTES: usize = 256;
 
 const _: () = assert!(ROOM_BYTES >= MAX_PARAMS_BYTES);
 
+/// An open device and what waits for it.
+#[derive(Debug)]
+pub(super) struct Queue {
+    pub(super) context: Context,
+    waiting: Mutex<Waiting>,
+}
+
 /// What waits.
 #[derive(Debug, Default)]
-pub(super) struct Batch {
+struct Waiting {
     /// Where parameters lie on the device; made at the first launch.
     room: Option<Buffer>,
     /// Parameters of the launches that wait.
     params: Vec<u8>,
     encoder: Option<CommandEncoder>,
-    waiting: usize,
+    count: usize,
 }
 
 /// A launch as wgpu takes it.
@@ -51,9 +59,9 @@ pub(super) struct Dispatch<'a> {
     pub(super) times: Option<ComputePassTimestampWrites<'a>>,
 }
 
-impl Batch {
+impl Waiting {
     fn has_room(&self, params_bytes: usize) -> bool {
-        self.waiting < MOST_WAITING && self.params.len() + params_bytes <= ROOM_BYTES
+        self.count < MOST_WAITING && self.params.len() + params_bytes <= ROOM_BYTES
     }
 
     /// Takes a launch's parameters; gives where they begin.
@@ -66,22 +74,29 @@ impl Batch {
     }
 }
 
-impl Context {
+impl Queue {
+    pub(super) fn new(context: Context) -> Self {
+        Queue {
+            context,
+            waiting: Mutex::default(),
+        }
+    }
+
     /// Writes a launch down.
     pub(super) fn dispatch(&self, dispatch: &Dispatch<'_>) -> Result<(), DeviceError> {
         let name = dispatch.source.name;
-        let kernel = self.kernel(dispatch.source)?;
-        let mut batch = held(&self.batch);
-        if !batch.has_room(dispatch.params.len()) {
-            self.hand_over(&mut batch)?;
+        let kernel = self.context.kernel(dispatch.source)?;
+        let mut waiting = held(&self.waiting);
+        if !waiting.has_room(dispatch.params.len()) {
+            self.hand_over(&mut waiting)?;
         }
-        let room = match &batch.room {
+        let room = match &waiting.room {
             Some(room) => room.clone(),
-            None => batch.room.insert(self.params_room()?).clone(),
+            None => waiting.room.insert(self.params_room()?).clone(),
         };
         let params = BindingResource::Buffer(BufferBinding {
             buffer: &room,
-            offset: batch.take_params(dispatch.params),
+            offset: waiting.take_params(dispatch.params),
             size: NonZero::new(dispatch.params.len() as u64),
         });
         let others = dispatch
@@ -92,7 +107,7 @@ impl Context {
             .zip(std::iter::once(params).chain(others))
             .map(|(binding, resource)| BindGroupEntry { binding, resource })
             .collect();
-        let group = self.guarded(name, 0, |device| {
+        let group = self.context.guarded(name, 0, |device| {
             device.create_bind_group(&BindGroupDescriptor {
                 label: Some(name),
                 layout: &kernel.layout,
@@ -100,7 +115,7 @@ impl Context {
             })
         })?;
         let mut pass = self
-            .encoder(&mut batch)
+            .encoder(&mut waiting)
             .begin_compute_pass(&ComputePassDescriptor {
                 label: Some(name),
                 timestamp_writes: dispatch.times.clone(),
@@ -114,55 +129,56 @@ impl Context {
 
     /// Writes something else down.
     pub(super) fn note(&self, write: impl FnOnce(&mut CommandEncoder)) -> Result<(), DeviceError> {
-        let mut batch = held(&self.batch);
-        if !batch.has_room(0) {
-            self.hand_over(&mut batch)?;
+        let mut waiting = held(&self.waiting);
+        if !waiting.has_room(0) {
+            self.hand_over(&mut waiting)?;
         }
-        write(self.encoder(&mut batch));
+        write(self.encoder(&mut waiting));
         Ok(())
     }
 
     /// Uploads whole words behind everything that was written down before.
     pub(super) fn upload(&self, to: &Buffer, at: u64, words: &[u8]) -> Result<(), DeviceError> {
-        let mut batch = held(&self.batch);
-        if batch.encoder.is_some() {
-            self.hand_over(&mut batch)?;
+        let mut waiting = held(&self.waiting);
+        if waiting.encoder.is_some() {
+            self.hand_over(&mut waiting)?;
         }
-        self.queue.write_buffer(to, at, words);
+        self.context.queue.write_buffer(to, at, words);
         Ok(())
     }
 
     /// Hands over what waits, and uploads with it.
     pub(super) fn submit(&self) -> Result<SubmissionIndex, DeviceError> {
-        self.hand_over(&mut held(&self.batch))
+        self.hand_over(&mut held(&self.waiting))
     }
 
-    fn encoder<'a>(&self, batch: &'a mut Batch) -> &'a mut CommandEncoder {
-        batch.waiting += 1;
-        batch.encoder.get_or_insert_with(|| {
-            self.device
+    fn encoder<'a>(&self, waiting: &'a mut Waiting) -> &'a mut CommandEncoder {
+        waiting.count += 1;
+        waiting.encoder.get_or_insert_with(|| {
+            self.context
+                .device
                 .create_command_encoder(&CommandEncoderDescriptor::default())
         })
     }
 
-    fn hand_over(&self, batch: &mut Batch) -> Result<SubmissionIndex, DeviceError> {
-        let encoder = batch.encoder.take();
-        batch.waiting = 0;
-        if let Some(room) = batch.room.as_ref().filter(|_| !batch.params.is_empty()) {
-            self.queue.write_buffer(room, 0, &batch.params);
-            batch.params.clear();
+    fn hand_over(&self, waiting: &mut Waiting) -> Result<SubmissionIndex, DeviceError> {
+        let encoder = waiting.encoder.take();
+        waiting.count = 0;
+        if let Some(room) = waiting.room.as_ref().filter(|_| !waiting.params.is_empty()) {
+            self.context.queue.write_buffer(room, 0, &waiting.params);
+            waiting.params.clear();
         }
         let commands = match encoder {
-            Some(encoder) => Some(self.guarded("launches", 0, |_| encoder.finish())?),
+            Some(encoder) => Some(self.context.guarded("launches", 0, |_| encoder.finish())?),
             None => None,
         };
-        let last = self.queue.submit(commands);
-        self.check()?;
+        let last = self.context.queue.submit(commands);
+        self.context.check()?;
         Ok(last)
     }
 
     fn params_room(&self) -> Result<Buffer, DeviceError> {
-        self.guarded("parameters", ROOM_BYTES, |device| {
+        self.context.guarded("parameters", ROOM_BYTES, |device| {
             device.create_buffer(&BufferDescriptor {
                 label: Some("parameters"),
                 size: ROOM_BYTES as u64,
