@@ -6,7 +6,9 @@ use std::io::Result;
 use std::path::{Path, PathBuf};
 
 fn main() -> Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../console");
+    // As it is now, not as it was when this was compiled: a target folder may move to another checkout.
+    let here = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default();
+    let root = Path::new(&here).join("../../console");
     let built = root.join("dist");
     // Before there is a build, its folder cannot be watched: the one around it tells when it appears.
     let watched = if built.is_dir() { &built } else { &root };

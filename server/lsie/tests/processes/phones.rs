@@ -223,7 +223,12 @@ fn a_phone_is_measured_and_a_pulled_cable_is_a_gap() {
         metrics.contains("lsie_source_clock_uncertainty_ms"),
         "{metrics}"
     );
-    assert!(metrics.contains("lsie_phone_sessions_total 2"), "{metrics}");
+    // The tries between the pull and the plug depend on how soon adb saw the cable go.
+    let tries = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("lsie_phone_sessions_total "))
+        .and_then(|count| count.parse::<u64>().ok());
+    assert!(tries.is_some_and(|tries| tries >= 2), "{metrics}");
     assert!(metrics.contains("lsie_source_bit_rate_bps "), "{metrics}");
     server.stop();
     wait("the phone's server is gone", CEILING, || {
