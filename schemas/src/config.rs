@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::device::DeviceChoice;
+use crate::device::{DeviceChoice, Precision};
 
 /// Everything that can be configured.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -85,6 +85,8 @@ pub struct EngineConfig {
     /// Compute device: `auto`, `cpu`, `wgpu`, `wgpu:N`, `cuda` or `cuda:N`, N counted from 0. `auto` takes the quickest of a short
     /// trial; a GPU that this processor computes runs only when named.
     pub device: DeviceChoice,
+    /// Floats inside the face networks: `f32`, or `f16` for GPUs that are quicker with them.
+    pub precision: Precision,
     /// Folder for models and derived files. Empty: the user's cache folder.
     pub cache_dir: String,
     /// First pause before a dead engine is started again, seconds; doubles up to `restart_max_s`.
@@ -101,6 +103,7 @@ impl Default for EngineConfig {
     fn default() -> Self {
         Self {
             device: DeviceChoice::Auto,
+            precision: Precision::F32,
             cache_dir: String::new(),
             restart_min_s: 0.5,
             restart_max_s: 30.0,

@@ -11,6 +11,7 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use lsie_schemas::device::Precision;
 use sha2::{Digest, Sha256};
 
 use crate::error::InferError;
@@ -20,25 +21,6 @@ use crate::store::hex;
 const MAGIC: &[u8; 8] = b"LSIEENG1";
 /// Larger files are no engines of the manifest's networks.
 const MAX_BYTES: u64 = 1 << 30;
-
-/// Numbers inside an engine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Precision {
-    /// 32-bit floats.
-    F32,
-    /// 16-bit floats inside, 32-bit ones at the border.
-    F16,
-}
-
-impl Precision {
-    /// Lower-case name.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Precision::F32 => "f32",
-            Precision::F16 => "f16",
-        }
-    }
-}
 
 /// Everything that an engine depends on. Another value anywhere is another engine.
 #[derive(Debug, Clone, PartialEq, Eq)]

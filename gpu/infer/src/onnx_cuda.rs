@@ -20,7 +20,7 @@ use ort::value::{Shape, TensorRefMut};
 use crate::error::InferError;
 use crate::network::{Network, TensorInfo};
 use crate::provider::Provider;
-use crate::runtime::{Runtime, binding_fault, tensor_infos};
+use crate::runtime::{ModelText, Runtime, binding_fault, tensor_infos};
 
 impl Runtime {
     /// Whether the CUDA provider of this library opens on a device; else [`InferError::ProviderAbsent`] with the way to get it.
@@ -34,6 +34,15 @@ impl Runtime {
     pub fn open_on_cuda(
         &self,
         model: &Path,
+        device_index: usize,
+        stream: &Stream,
+    ) -> Result<OrtCudaNetwork, InferError> {
+        self.open_text_on_cuda(&ModelText::File(model), device_index, stream)
+    }
+
+    pub(crate) fn open_text_on_cuda(
+        &self,
+        model: &ModelText<'_>,
         device_index: usize,
         stream: &Stream,
     ) -> Result<OrtCudaNetwork, InferError> {
@@ -97,11 +106,11 @@ impl fmt::Debug for OrtCudaNetwork {
 impl OrtCudaNetwork {
     fn open(
         runtime: &Runtime,
-        model: &Path,
+        model: &ModelText<'_>,
         device_index: usize,
         stream: &Stream,
     ) -> Result<Self, InferError> {
-        let name = model.display().to_string();
+        let name = model.name();
         let failed = |reason: String| InferError::Runtime {
             operation: "load",
             model: name.clone(),
@@ -113,14 +122,14 @@ impl OrtCudaNetwork {
         let provider = ort::ep::CUDA::default().with_device_id(ordinal(device_index));
         // SAFETY: the network keeps the stream and drops it after the session.
         let provider = unsafe { provider.with_compute_stream(handle as *mut ()) };
-        let session = runtime
+        let mut builder = runtime
             .session_builder(provider)?
             .with_config_entry("session.disable_cpu_ep_fallback", "1")
             .map_err(|error| failed(error.to_string()))?
             .with_optimization_level(GraphOptimizationLevel::All)
-            .map_err(|error| failed(error.to_string()))?
-            .commit_from_file(model)
             .map_err(|error| failed(error.to_string()))?;
+        let session = model.commit(&mut builder);
+        let session = session.map_err(|error| failed(error.to_string()))?;
         let inputs = tensor_infos(session.inputs()).map_err(&failed)?;
         let outputs = tensor_infos(session.outputs()).map_err(&failed)?;
         let mut options = RunOptions::new().map_err(|error| failed(error.to_string()))?;

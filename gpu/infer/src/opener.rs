@@ -5,14 +5,20 @@
 //!                                            ──▶ ONNX Runtime on CUDA: on the given stream    ├──▶ Box<dyn Network>
 //!                                            ──▶ ONNX Runtime on the processor: by the host ──┘
 //! ```
+//!
+//! With [`Precision::F16`] each of them gets the network as [`to_half`] rewrites it.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use lsie_device::{Device, DeviceKind, Stream};
+use lsie_schemas::device::Precision;
 
+use crate::convert::to_half;
 use crate::error::InferError;
 use crate::network::Network;
 use crate::provider::{Capability, Choice, Found, Provider, choose};
+use crate::runtime::ModelText;
 use crate::store::ModelStore;
 use crate::through_host::ThroughHost;
 
@@ -21,6 +27,7 @@ use crate::through_host::ThroughHost;
 pub struct NetworkOpener {
     device: Arc<dyn Device>,
     choice: Choice,
+    precision: Precision,
     #[cfg(feature = "tensorrt")]
     tensorrt: Option<crate::tensorrt::TensorRt>,
 }
@@ -63,14 +70,29 @@ impl NetworkOpener {
         Ok(NetworkOpener {
             device: Arc::clone(device),
             choice: choose(wanted, &found)?,
+            precision: Precision::F32,
             #[cfg(feature = "tensorrt")]
             tensorrt,
         })
     }
 
+    /// The same, whose networks compute in `precision` inside; without it in 32 bits, as the numbers that the manifest recorded.
+    #[must_use]
+    pub fn with_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
+    }
+
     /// What runs the networks, and why.
     pub fn choice(&self) -> &Choice {
         &self.choice
+    }
+
+    /// What runs the networks, why, and with which floats where they are not the usual ones: one line for the operator.
+    pub fn description(&self) -> String {
+        match self.precision {
+            Precision::F32 => self.choice.to_string(),
+            Precision::F16 => format!("{}; 16-bit floats inside", self.choice),
+        }
     }
 
     /// Opens a network of the store, after its files were checked, to run on `stream`, which is one of the device.
@@ -81,34 +103,45 @@ impl NetworkOpener {
         stream: &Stream,
     ) -> Result<Box<dyn Network>, InferError> {
         let path = models.check(name)?;
+        let half = match self.precision {
+            Precision::F32 => None,
+            Precision::F16 => Some(half_of(name, &path)?),
+        };
+        let text = half
+            .as_ref()
+            .map_or(ModelText::File(&path), |bytes| ModelText::Bytes {
+                name,
+                bytes,
+            });
+        let runtime = models.runtime()?;
         match self.choice.provider {
             Provider::OnnxCpu => {
-                let network = Box::new(models.runtime()?.open(&path)?);
+                let network = Box::new(runtime.open_text(&text)?);
                 ThroughHost::unless_host(network, self.device.as_ref())
             }
             Provider::OnnxCuda => {
                 let index = self.device.info().index;
-                let network = models.runtime()?.open_on_cuda(&path, index, stream)?;
+                let network = runtime.open_text_on_cuda(&text, index, stream)?;
                 Ok(Box::new(network))
             }
             #[cfg(feature = "tensorrt")]
-            Provider::TensorRt => self.open_engine(models, name, &path, stream),
+            Provider::TensorRt => self.open_engine(models, name, &text, &hash_of(&path), stream),
             #[cfg(not(feature = "tensorrt"))]
             Provider::TensorRt => Err(absent("not in this build")),
         }
     }
 
-    /// The engine of a network from the cache, or built now, which takes a second or two. It computes with 32 bits, as the numbers
-    /// that the manifest recorded.
+    /// The engine of a network from the cache, or built now, which takes a second or two.
     #[cfg(feature = "tensorrt")]
     fn open_engine(
         &self,
         models: &ModelStore,
         name: &str,
-        path: &std::path::Path,
+        text: &ModelText<'_>,
+        model_sha256: &str,
         stream: &Stream,
     ) -> Result<Box<dyn Network>, InferError> {
-        use crate::engine_cache::{EngineCache, EngineKey, Precision};
+        use crate::engine_cache::{EngineCache, EngineKey};
         use crate::tensorrt::{Described, GraphUse};
 
         let library = self.tensorrt.as_ref().ok_or_else(|| absent("not open"))?;
@@ -117,19 +150,15 @@ impl NetworkOpener {
             .compute_capability()
             .ok_or_else(|| absent("the device has no compute capability"))?;
         let capabilities = vec![Capability { major, minor }];
-        let file = |source| InferError::Io {
-            path: path.to_owned(),
-            source,
-        };
         // Engines carry no words of their own.
-        let description = models.runtime()?.open(path)?;
+        let description = models.runtime()?.open_text(text)?;
         let key = EngineKey {
-            model_sha256: hash_of(path),
+            model_sha256: model_sha256.to_owned(),
             library: library.version().to_owned(),
             gpu: self.device.info().name.clone(),
             capabilities: capabilities.clone(),
             driver: self.device.info().driver.clone(),
-            precision: Precision::F32,
+            precision: self.precision,
             shapes: description
                 .inputs()
                 .iter()
@@ -141,7 +170,7 @@ impl NetworkOpener {
         let (network, _) = EngineCache::new(models.cache_dir()).get_or_build(
             &key,
             |engine| library.open_engine(name, engine, GraphUse::Library).ok(),
-            || library.build(name, &std::fs::read(path).map_err(file)?, &capabilities),
+            || library.build(name, &text.bytes()?, &capabilities),
         )?;
         Ok(Box::new(Described::new(network, description)))
     }
@@ -153,8 +182,21 @@ impl std::fmt::Debug for NetworkOpener {
             .debug_struct("NetworkOpener")
             .field("device", self.device.info())
             .field("choice", &self.choice)
+            .field("precision", &self.precision)
             .finish_non_exhaustive()
     }
+}
+
+/// A network of the store, rewritten to compute in 16-bit floats.
+fn half_of(name: &str, path: &Path) -> Result<Vec<u8>, InferError> {
+    let whole = std::fs::read(path).map_err(|source| InferError::Io {
+        path: path.to_owned(),
+        source,
+    })?;
+    to_half(&whole).map_err(|source| InferError::Convert {
+        name: name.to_owned(),
+        source,
+    })
 }
 
 /// Why a library is not there, without the name of it and the way to get it.
@@ -167,7 +209,7 @@ fn reason_of(error: &InferError) -> String {
 
 /// The store keeps each file in a folder of its hash.
 #[cfg(feature = "tensorrt")]
-fn hash_of(path: &std::path::Path) -> String {
+fn hash_of(path: &Path) -> String {
     let folder = path.parent().and_then(std::path::Path::file_name);
     let folder = folder.unwrap_or_default();
     folder.to_string_lossy().into_owned()

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use lsie_device::{Buffer, Stream};
 use ort::environment::Environment;
-use ort::session::builder::GraphOptimizationLevel;
+use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::session::{HasSelectedOutputs, OutputSelector, RunOptions, Session, SessionInputValue};
 use ort::value::{Outlet, Tensor, TensorElementType, TensorRef, ValueType};
 
@@ -100,7 +100,50 @@ impl Runtime {
 
     /// Loads a model for the processor: one thread, deterministic. Sizes are fixed but for named axes of inputs.
     pub fn open(&self, model: &Path) -> Result<OrtNetwork, InferError> {
-        OrtNetwork::open(self, model)
+        self.open_text(&ModelText::File(model))
+    }
+
+    pub(crate) fn open_text(&self, text: &ModelText<'_>) -> Result<OrtNetwork, InferError> {
+        OrtNetwork::open(self, text)
+    }
+}
+
+/// Where a model in ONNX form is read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum ModelText<'m> {
+    /// In a file.
+    File(&'m Path),
+    /// In memory, under a name for errors.
+    Bytes { name: &'m str, bytes: &'m [u8] },
+}
+
+impl ModelText<'_> {
+    pub(crate) fn name(&self) -> String {
+        match self {
+            ModelText::File(path) => path.display().to_string(),
+            ModelText::Bytes { name, .. } => (*name).to_owned(),
+        }
+    }
+
+    pub(crate) fn commit(&self, builder: &mut SessionBuilder) -> ort::Result<Session> {
+        match self {
+            ModelText::File(path) => builder.commit_from_file(path),
+            ModelText::Bytes { bytes, .. } => builder.commit_from_memory(bytes),
+        }
+    }
+
+    #[cfg(feature = "tensorrt")]
+    pub(crate) fn bytes(&self) -> Result<std::borrow::Cow<'_, [u8]>, InferError> {
+        match self {
+            ModelText::File(path) => {
+                let read = std::fs::read(path).map(Into::into);
+                read.map_err(|source| InferError::Io {
+                    path: (*path).to_owned(),
+                    source,
+                })
+            }
+            ModelText::Bytes { bytes, .. } => Ok((*bytes).into()),
+        }
     }
 }
 
@@ -142,8 +185,8 @@ impl fmt::Debug for OrtNetwork {
 }
 
 impl OrtNetwork {
-    fn open(runtime: &Runtime, model: &Path) -> Result<Self, InferError> {
-        let name = model.display().to_string();
+    fn open(runtime: &Runtime, model: &ModelText<'_>) -> Result<Self, InferError> {
+        let name = model.name();
         let failed = |reason: String| InferError::Runtime {
             operation: "load",
             model: name.clone(),
@@ -278,8 +321,8 @@ impl Input {
     }
 }
 
-fn build_session(runtime: &Runtime, model: &Path) -> Result<Session, String> {
-    Session::builder(&runtime.environment)
+fn build_session(runtime: &Runtime, model: &ModelText<'_>) -> Result<Session, String> {
+    let mut builder = Session::builder(&runtime.environment)
         .map_err(|error| error.to_string())?
         .with_intra_threads(1)
         .map_err(|error| error.to_string())?
@@ -288,9 +331,9 @@ fn build_session(runtime: &Runtime, model: &Path) -> Result<Session, String> {
         .with_deterministic_compute(true)
         .map_err(|error| error.to_string())?
         .with_optimization_level(GraphOptimizationLevel::All)
-        .map_err(|error| error.to_string())?
-        .commit_from_file(model)
-        .map_err(|error| error.to_string())
+        .map_err(|error| error.to_string())?;
+    let session = model.commit(&mut builder);
+    session.map_err(|error| error.to_string())
 }
 
 /// The tensors of one side of a model, or why they cannot be taken.

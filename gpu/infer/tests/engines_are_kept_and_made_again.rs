@@ -5,8 +5,9 @@
 use std::cell::Cell;
 use std::fs;
 
-use lsie_infer::engine_cache::{EngineCache, EngineKey, EngineOrigin, Precision};
+use lsie_infer::engine_cache::{EngineCache, EngineKey, EngineOrigin};
 use lsie_infer::{Capability, InferError};
+use lsie_schemas::device::Precision;
 use tempfile::TempDir;
 
 fn key() -> EngineKey {

@@ -14,6 +14,7 @@ use lsie_device::{
     Stream, Transfers,
 };
 use lsie_infer::{InferError, Network, NetworkOpener, Provider};
+use lsie_schemas::device::Precision;
 
 #[derive(Debug)]
 struct Nobody;
@@ -118,6 +119,11 @@ fn on_the_processor_nothing_is_asked_and_nothing_crosses() {
     assert_eq!(
         opener.choice().to_string(),
         "onnxruntime-cpu: frames live on the processor"
+    );
+    let opener = opener.with_precision(Precision::F16);
+    assert_eq!(
+        opener.description(),
+        "onnxruntime-cpu: frames live on the processor; 16-bit floats inside"
     );
     let stream = device.stream("test").unwrap();
     let mut network = must(opener.open(&models, "face_detector", &stream));

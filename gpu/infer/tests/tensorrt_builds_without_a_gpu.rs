@@ -12,10 +12,11 @@ use std::time::Instant;
 
 use installed::{must, store};
 use lsie_infer::convert::to_half;
-use lsie_infer::engine_cache::{EngineCache, EngineKey, EngineOrigin, Precision};
+use lsie_infer::engine_cache::{EngineCache, EngineKey, EngineOrigin};
 use lsie_infer::manifest::ModelKind;
 use lsie_infer::tensorrt::{GraphUse, TensorRt};
 use lsie_infer::{Capability, InferError, Provider};
+use lsie_schemas::device::Precision;
 
 const TURING: Capability = Capability { major: 7, minor: 5 };
 

@@ -28,7 +28,7 @@ use lsie_graph::{
 use lsie_infer::{InferError, ModelStore, NetworkOpener};
 use lsie_ingest::{Input, OpenSettings, open_address};
 
-use lsie_schemas::device::DeviceChoice;
+use lsie_schemas::device::{DeviceChoice, Precision};
 
 pub use columns::{ColumnHelp, FRAME_COLUMNS, Value, WINDOW_COLUMNS};
 pub use lsie_analysis::face::CalibrationRule;
@@ -62,6 +62,8 @@ pub struct AnalyzeSettings {
     pub limit_secs: Option<f64>,
     /// Where it is measured.
     pub device: DeviceChoice,
+    /// Floats inside the face networks.
+    pub precision: Precision,
 }
 
 /// What the caller is told while a file is analysed.
@@ -141,8 +143,12 @@ pub fn analyze(
 ) -> Result<(), AnalyzeError> {
     let ChosenDevice { device, why } = choose_device(settings.device, &settings.cache_dir)?;
     let models = ModelStore::open(&settings.cache_dir)?;
-    let opener = NetworkOpener::find(&device, &models, None)?;
-    tracing::info!(device = why, networks = %opener.choice(), "the device is open");
+    let opener = NetworkOpener::find(&device, &models, None)?.with_precision(settings.precision);
+    tracing::info!(
+        device = why,
+        networks = opener.description(),
+        "the device is open"
+    );
     let is_endless = matches!(
         address,
         SourceAddress::Demo { .. } | SourceAddress::Phone(_) | SourceAddress::Whip { .. }

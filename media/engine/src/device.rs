@@ -13,7 +13,7 @@ use lsie_device::{
 };
 use lsie_infer::{InferError, ModelStore, NetworkOpener};
 use lsie_ingest::cuda::{CudaAbsent, CudaLibrary};
-use lsie_schemas::device::DeviceChoice;
+use lsie_schemas::device::{DeviceChoice, Precision};
 use lsie_schemas::link::{DeviceWork, Text};
 
 /// Frames of a trial that are not timed: kernels are compiled and buffers touched.
@@ -52,9 +52,13 @@ pub fn choose_device(choice: DeviceChoice, cache_dir: &Path) -> Result<ChosenDev
 }
 
 /// What runs networks on an open device, and why: one line for the operator.
-pub fn networks_on(chosen: &ChosenDevice, cache_dir: &Path) -> Result<String, InferError> {
+pub fn networks_on(
+    chosen: &ChosenDevice,
+    precision: Precision,
+    cache_dir: &Path,
+) -> Result<String, InferError> {
     let opener = NetworkOpener::find(&chosen.device, &ModelStore::open(cache_dir)?, None)?;
-    Ok(opener.choice().to_string())
+    Ok(opener.with_precision(precision).description())
 }
 
 fn quickest(

@@ -91,8 +91,9 @@ fn serve(link: &Link, build_id: &str, device: EngineDevice) -> Result<(), Engine
         },
     };
     let models = Arc::new(ModelStore::open(&cache_dir)?);
-    let opener = NetworkOpener::find(&chosen.device, &models, None)?;
-    chosen.why = format!("{}; networks: {}", chosen.why, opener.choice());
+    let opener =
+        NetworkOpener::find(&chosen.device, &models, None)?.with_precision(hello.precision);
+    chosen.why = format!("{}; networks: {}", chosen.why, opener.description());
     let surfaces = match surfaces_of(chosen.device.as_ref()) {
         None => None,
         Some(Ok(library)) => Some(library),

@@ -19,6 +19,7 @@ use lsie_graph::pipeline::{MakeError, Registry};
 use lsie_infer::{InferError, ModelStore};
 use lsie_ingest::{PcmBlock, PhoneSettings};
 use lsie_schemas::config::DeviceConfig;
+use lsie_schemas::device::Precision;
 use lsie_schemas::observation::{FaceObservation, NullReason};
 use serde_json::{Value, json};
 
@@ -39,6 +40,7 @@ static VOICE: ItemKind<SoundChunk> = ItemKind::new("voice", view_voice);
 pub struct PipelineContext {
     cache_dir: PathBuf,
     device: Arc<dyn Device>,
+    precision: Precision,
     phones: PhoneSettings,
     print: Arc<Mutex<dyn Write + Send>>,
 }
@@ -49,6 +51,7 @@ impl PipelineContext {
         Self {
             cache_dir: cache_dir.into(),
             device: Arc::new(CpuDevice::new()),
+            precision: Precision::F32,
             phones: PhoneSettings::default(),
             print: Arc::new(Mutex::new(print)),
         }
@@ -58,6 +61,12 @@ impl PipelineContext {
     #[must_use]
     pub fn on(self, device: Arc<dyn Device>) -> Self {
         Self { device, ..self }
+    }
+
+    /// The same, whose face networks compute in `precision` inside; without it in 32 bits.
+    #[must_use]
+    pub fn with_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
     }
 
     /// Where phones are reached for inputs that are phones, as the configuration has it.

@@ -14,6 +14,7 @@ use lsie_engine::analyze::{
 };
 use lsie_engine::truth::expected_au12_ratio;
 use lsie_ingest::SourceAddress;
+use lsie_schemas::device::{DeviceChoice, Precision};
 use lsie_schemas::link::{EngineMessage, SegmentKind, ServerMessage};
 
 use server::{EPOCH, Server, cache_dir, is_over, order, segments};
@@ -25,7 +26,8 @@ fn settings(is_paced: bool, secs: f64) -> AnalyzeSettings {
         calibration: CalibrationRule::Mean,
         is_paced,
         limit_secs: Some(secs),
-        device: lsie_schemas::device::DeviceChoice::Cpu,
+        device: DeviceChoice::Cpu,
+        precision: Precision::F32,
     }
 }
 
@@ -58,6 +60,33 @@ fn fast_and_paced_rows_are_equal_bit_for_bit() {
     let third = rows("demo:presenter", &third).0;
     let numbers: Vec<u64> = third.iter().map(|row| row.frame).collect();
     assert_eq!(numbers, (0..60).step_by(3).collect::<Vec<_>>());
+}
+
+/// The networks' weights and most of what lies between them rounded to 16 bits: other numbers, the same face.
+#[test]
+fn sixteen_bits_inside_the_networks_move_ratios_and_scores_by_little() {
+    let whole = settings(false, 8.0);
+    let half = AnalyzeSettings {
+        precision: Precision::F16,
+        ..whole.clone()
+    };
+    let (whole, half) = (
+        rows("demo:presenter", &whole).0,
+        rows("demo:presenter", &half).0,
+    );
+    assert_eq!((whole.len(), half.len()), (240, 240));
+    let (mut ratio, mut score, mut moved) = (0.0_f64, 0.0_f64, 0);
+    for (whole, half) in whole.iter().zip(&half) {
+        let apart = (whole.au12_ratio.unwrap() - half.au12_ratio.unwrap()).abs();
+        ratio = ratio.max(apart);
+        moved += usize::from(apart > 0.0);
+        if let (Some(whole), Some(half)) = (whole.au12_score, half.au12_score) {
+            score = score.max((whole - half).abs());
+        }
+    }
+    println!("ratio {ratio}, score {score}, {moved} frames of 240");
+    assert!(moved > 200, "the same network ran twice: {moved}");
+    assert!(ratio < 0.03 && score < 0.06, "{ratio} {score}");
 }
 
 #[test]

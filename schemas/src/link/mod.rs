@@ -21,6 +21,7 @@ use uuid::Uuid;
 
 use crate::config::DeviceConfig;
 use crate::contract::{AcousticMetrics, Au12Observation};
+use crate::device::Precision;
 use crate::id::SegmentId;
 use crate::observation::{CalibrationState, NullReason, VisualTick};
 use crate::semantic::{SemanticQuestion, SemanticScores};
@@ -89,6 +90,9 @@ pub struct ServerHello {
     pub cache_dir: String,
     /// Requested compute device, as [`crate::device::DeviceChoice`] is written.
     pub device: String,
+    /// Floats inside the face networks.
+    #[serde(default)]
+    pub precision: Precision,
     /// Where phones are reached.
     #[serde(default)]
     pub phones: DeviceConfig,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use lsie_handset::scrcpy::ServerVersion;
 use lsie_handset::simulator::TimedFault;
-use lsie_schemas::device::DeviceChoice;
+use lsie_schemas::device::{DeviceChoice, Precision};
 use uuid::Uuid;
 
 /// Live Stream Inference Engine: measures a live streamer's face and voice, tries greetings, learns which one works.
@@ -128,6 +128,9 @@ pub(crate) struct ServeArgs {
     /// Compute device: `auto`, `cpu`, `wgpu[:N]` or `cuda[:N]`. Short for `--set engine.device=…`.
     #[arg(long, value_name = "DEVICE")]
     pub(crate) device: Option<DeviceChoice>,
+    /// Floats inside the face networks: `f32`, or `f16` for GPUs that are quicker with them. Short for `--set engine.precision=…`.
+    #[arg(long, value_name = "FLOATS")]
+    pub(crate) precision: Option<Precision>,
     /// Serve the console from this folder, for work on it. Short for `--set server.console_dir=…`.
     #[arg(long, value_name = "DIR")]
     pub(crate) console_dir: Option<PathBuf>,
@@ -164,6 +167,9 @@ pub(crate) struct AnalyzeArgs {
     /// Compute device: `auto`, `cpu`, `wgpu[:N]` or `cuda[:N]`; else `engine.device` of the configuration.
     #[arg(long, value_name = "DEVICE")]
     pub(crate) device: Option<DeviceChoice>,
+    /// Floats inside the face networks: `f32` or `f16`; else `engine.precision` of the configuration.
+    #[arg(long, value_name = "FLOATS")]
+    pub(crate) precision: Option<Precision>,
     /// Print the data dictionary and exit.
     #[arg(long)]
     pub(crate) dictionary: bool,

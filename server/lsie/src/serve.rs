@@ -46,6 +46,9 @@ pub(crate) fn serve(mut layered: Layered, args: &ServeArgs) -> Result<()> {
     if let Some(device) = args.device {
         layered.apply_text("engine.device", &device.to_string(), &flag("--device"))?;
     }
+    if let Some(precision) = args.precision {
+        layered.apply_text("engine.precision", precision.as_str(), &flag("--precision"))?;
+    }
     if let Some(dir) = &args.console_dir {
         layered.apply_text(
             "server.console_dir",
@@ -171,6 +174,7 @@ fn supervisor_settings(config: &Config) -> Result<SupervisorSettings> {
                 build_id: build_id(),
                 cache_dir: cache_dir.display().to_string(),
                 device: config.engine.device.to_string(),
+                precision: config.engine.precision,
                 phones: config.device.clone(),
             },
         },

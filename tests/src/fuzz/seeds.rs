@@ -301,6 +301,7 @@ fn link() -> Result<Seeds> {
         build_id: "b".into(),
         cache_dir: "c".into(),
         device: "auto".into(),
+        precision: lsie_schemas::device::Precision::F32,
         phones: lsie_schemas::config::DeviceConfig::default(),
     }))?;
     let start = encode_frame(&ServerMessage::Start(Box::new(StartSession {

@@ -32,6 +32,7 @@ pub(super) fn face(context: &PipelineContext) -> NodeKind {
         let models = makes.models().map_err(unavailable)?;
         let device = &makes.device;
         let opener = NetworkOpener::find(device, &models, None).map_err(unavailable)?;
+        let opener = opener.with_precision(makes.precision);
         let stream = device.stream("face").map_err(MakeError::failed)?;
         let networks = face_networks(&models, &opener, device.as_ref(), stream, MESH);
         let networks = networks.map_err(unusable)?;

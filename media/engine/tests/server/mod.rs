@@ -158,6 +158,7 @@ pub(crate) fn hello(protocol: u32, build: &str, cache: &Path) -> ServerMessage {
         build_id: build.to_owned(),
         cache_dir: cache.to_str().unwrap().to_owned(),
         device: "auto".to_owned(),
+        precision: lsie_schemas::device::Precision::F32,
         phones: lsie_schemas::config::DeviceConfig::default(),
     })
 }

@@ -49,6 +49,7 @@ pub(crate) fn analyze(
         is_paced: false,
         limit_secs: args.seconds,
         device: args.device.unwrap_or(config.engine.device),
+        precision: args.precision.unwrap_or(config.engine.precision),
     };
     let mut tables = open_tables(args, out)?;
     let mut failures = 0;

@@ -138,7 +138,7 @@ fn devices(config: &Config, cache_dir: &Path) -> Vec<Finding> {
     let subject = format!("engine.device = {choice}");
     let chosen = match lsie_engine::choose_device(choice, cache_dir) {
         Ok(chosen) => {
-            let networks = networks_on(&chosen, cache_dir);
+            let networks = networks_on(&chosen, config.engine.precision, cache_dir);
             vec![ok(&subject, chosen.why), networks]
         }
         Err(error) => vec![missing(
@@ -178,9 +178,13 @@ fn devices(config: &Config, cache_dir: &Path) -> Vec<Finding> {
 
 /// Which library runs the networks on the device that was chosen.
 #[cfg(feature = "media")]
-fn networks_on(chosen: &lsie_engine::ChosenDevice, cache_dir: &Path) -> Finding {
+fn networks_on(
+    chosen: &lsie_engine::ChosenDevice,
+    precision: lsie_schemas::device::Precision,
+    cache_dir: &Path,
+) -> Finding {
     const SUBJECT: &str = "networks on this device";
-    match lsie_engine::networks_on(chosen, cache_dir) {
+    match lsie_engine::networks_on(chosen, precision, cache_dir) {
         Ok(choice) => ok(SUBJECT, choice),
         Err(error) => missing(SUBJECT, error.to_string(), "lsie models fetch"),
     }

@@ -25,8 +25,9 @@ pub(crate) fn pipeline(
     out: &mut Output<'_>,
 ) -> Result<ExitCode> {
     let cache_dir = settings::cache_dir(&config.engine.cache_dir)?;
-    let mut context =
-        PipelineContext::new(cache_dir.clone(), std::io::stdout()).with_phones(&config.device);
+    let mut context = PipelineContext::new(cache_dir.clone(), std::io::stdout())
+        .with_precision(config.engine.precision)
+        .with_phones(&config.device);
     if matches!(command, Pipeline::Run(_)) {
         context = context.on(lsie_engine::choose_device(config.engine.device, &cache_dir)?.device);
     }

@@ -431,6 +431,7 @@ impl DirectEngine {
             build_id,
             cache_dir: cache_dir().display().to_string(),
             device: "auto".to_owned(),
+            precision: lsie_schemas::device::Precision::F32,
             phones: lsie_schemas::config::DeviceConfig::default(),
         }));
         engine

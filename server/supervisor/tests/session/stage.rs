@@ -148,6 +148,7 @@ impl World {
                 build_id: BUILD.into(),
                 cache_dir: String::new(),
                 device: "cpu".into(),
+                precision: lsie_schemas::device::Precision::F32,
                 phones: lsie_schemas::config::DeviceConfig::default(),
             },
         };
