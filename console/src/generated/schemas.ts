@@ -214,6 +214,8 @@ export interface DeviceWork {
   downloads: number;
   /** Bytes they moved. */
   download_bytes: number;
+  /** Recorded chains of launches that were played; their launches are among those below. */
+  replays: number;
   /** Launches by kernel; at most 64 kernels. */
   launches: Record<string, number>;
 }

@@ -144,6 +144,19 @@ pub(crate) trait Recorder {
 /// What was recorded.
 pub(crate) trait Tape: Any + Debug + Send + Sync {}
 
+/// The error for what a lane does not take while it records.
+#[cfg_attr(
+    not(any(feature = "cuda", feature = "wgpu")),
+    expect(dead_code, reason = "these devices record")
+)]
+pub(crate) fn during_recording(what: &str) -> DeviceError {
+    DeviceError::Rejected {
+        what: what.to_owned(),
+        detail: "the stream is recording, which takes launches and copies on the device only"
+            .to_owned(),
+    }
+}
+
 /// A lane as the type it really is.
 pub(crate) fn as_lane<T: Lane>(lane: &dyn Lane) -> Option<&T> {
     (lane as &dyn Any).downcast_ref()

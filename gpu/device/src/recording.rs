@@ -22,14 +22,16 @@ impl Recorded {
 }
 
 impl Stream {
-    /// Whether this stream can record: today on `cuda` only, elsewhere launches are queued one by one.
+    /// Whether this stream can record: on `cuda` as a CUDA graph, on `wgpu` as launches with everything made that they need. On the
+    /// `cpu` device a launch is a call and there is nothing to gain.
     pub fn can_record(&self) -> bool {
         self.lane().recorder().is_some()
     }
 
     /// Records what `chain` launches on this stream instead of running it. Launches take parameters and buffers as they are now.
     ///
-    /// Inside, only launches and uploads are possible: allocating, waiting and copying to the host fail.
+    /// Inside, only launches and copies on the device are possible: uploading, waiting and copying to the host fail. Kernels must
+    /// have been compiled, by a launch before.
     pub fn record<E: From<DeviceError>>(
         &self,
         chain: impl FnOnce(&Stream) -> Result<(), E>,
@@ -42,8 +44,8 @@ impl Stream {
         Ok(recorded)
     }
 
-    /// Records anew over an old recording. The same launches with other parameters or buffers change it in place, which is much
-    /// cheaper than the first recording.
+    /// Records anew over an old recording. On `cuda` the same launches with other parameters or buffers change it in place, which is
+    /// much cheaper than the first recording.
     pub fn record_again<E: From<DeviceError>>(
         &self,
         recorded: &mut Recorded,
@@ -71,6 +73,7 @@ impl Stream {
             .as_deref()
             .ok_or_else(|| self.refused("nothing is recorded"))?;
         recorder.replay(tape)?;
+        self.count_replay();
         for kernel in &recorded.kernels {
             self.count(kernel);
         }

@@ -63,6 +63,11 @@ impl Stream {
         self.inner.counters.launched(kernel);
     }
 
+    /// Counts a replay.
+    pub(crate) fn count_replay(&self) {
+        self.inner.counters.replayed();
+    }
+
     /// Counts a launch of a kernel that the calling thread has done on the `cpu` device. [`Stream::launch`] counts by itself.
     pub fn launched(&self, source: &'static KernelSource) {
         match self.notes().as_mut() {

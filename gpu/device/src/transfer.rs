@@ -1,4 +1,5 @@
-//! Counting what a device does: what crosses the border between host and device memory, and which kernels were launched.
+//! Counting what a device does: what crosses the border between host and device memory, which kernels were launched, and how often
+//! a recorded chain of them was played.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,6 +16,8 @@ pub struct Transfers {
     pub downloads: u64,
     /// Bytes they moved.
     pub download_bytes: u64,
+    /// Calls of [`crate::Stream::replay`], each of which queued several launches.
+    pub replays: u64,
 }
 
 /// The live counters behind [`Transfers`], shared by a device and its buffers.
@@ -24,6 +27,7 @@ pub(crate) struct TransferCounters {
     upload_bytes: AtomicU64,
     downloads: AtomicU64,
     download_bytes: AtomicU64,
+    replays: AtomicU64,
     /// Launches by name of the kernel; a name is added at its first launch.
     launches: Mutex<BTreeMap<&'static str, u64>>,
 }
@@ -38,6 +42,10 @@ impl TransferCounters {
         self.downloads.fetch_add(1, Ordering::Relaxed);
         self.download_bytes
             .fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn replayed(&self) {
+        self.replays.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn launched(&self, kernel: &'static str) {
@@ -59,6 +67,7 @@ impl TransferCounters {
             upload_bytes: self.upload_bytes.load(Ordering::Relaxed),
             downloads: self.downloads.load(Ordering::Relaxed),
             download_bytes: self.download_bytes.load(Ordering::Relaxed),
+            replays: self.replays.load(Ordering::Relaxed),
         }
     }
 }

@@ -25,7 +25,8 @@ fn uploads_and_downloads_are_counted_and_exact() {
             uploads: 2,
             upload_bytes: 3,
             downloads: 1,
-            download_bytes: 5
+            download_bytes: 5,
+            replays: 0,
         }
     );
 }

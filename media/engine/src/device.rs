@@ -154,6 +154,7 @@ pub(crate) fn work_of(device: &dyn Device) -> DeviceWork {
         upload_bytes: transfers.upload_bytes,
         downloads: transfers.downloads,
         download_bytes: transfers.download_bytes,
+        replays: transfers.replays,
         launches: launches
             .take(DeviceWork::MAX_KERNELS)
             .map(|(kernel, count)| (Text::cut(kernel), count))

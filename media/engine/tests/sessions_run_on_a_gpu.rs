@@ -160,6 +160,8 @@ fn a_session_on_a_gpu_measures_what_the_processor_measures() {
     }
     let frames = launches(on_gpu, "measure_au12");
     assert!(frames as f64 > 25.0 * SPAN_SECS, "{frames}");
+    // All but the first frame play what was recorded; on the processor a launch is a call.
+    assert_eq!((on_gpu.replays, on_cpu.replays), (frames - 1, 0));
     // Three planes with the words at their ends and seven outputs of the mesh network to the device, its input and five results to the
     // host; two more each way for the detector, and one for the light, each piece of sound in either rate and each step around pulses.
     let others = 2 * launches(on_gpu, "detect_faces")

@@ -327,6 +327,9 @@ pub struct DeviceWork {
     pub downloads: u64,
     /// Bytes they moved.
     pub download_bytes: u64,
+    /// Recorded chains of launches that were played; their launches are among those below.
+    #[serde(default)]
+    pub replays: u64,
     /// Launches by kernel; at most 64 kernels.
     #[serde(deserialize_with = "bounded::map::<64, _, _, _>")]
     #[schemars(extend("maxProperties" = 64, "propertyNames" = { "maxLength": 32 }))]

@@ -120,6 +120,11 @@ fn write_device(text: &mut String, work: &DeviceWork) {
             "lsie_kernel_launches_total{{kernel=\"{kernel}\",device=\"{device}\"}} {launches}"
         );
     }
+    let _ = writeln!(
+        text,
+        "# TYPE lsie_device_replays_total counter\nlsie_device_replays_total{{device=\"{device}\"}} {}",
+        work.replays
+    );
     let directions = [
         ("to_device", work.uploads, work.upload_bytes),
         ("to_host", work.downloads, work.download_bytes),

@@ -14,7 +14,7 @@ pub(super) const CASES: &[Case] = &[
         run: replayed,
     },
     Case {
-        name: "recording/only_launches_are_taken_and_a_failed_recording_leaves_the_stream_usable",
+        name: "recording/launches_and_copies_alone_are_taken_and_a_failed_recording_leaves_the_stream_usable",
         run: refused,
     },
 ];
@@ -39,7 +39,7 @@ fn ratios(place: &Place, out: &Buffer) -> anyhow::Result<Vec<f32>> {
 }
 
 fn replayed(place: &Place) -> anyhow::Result<()> {
-    let (stream, mut out) = (&place.stream, place.poisoned::<Au12>(FACES, "ratios")?);
+    let (stream, mut out) = (&place.stream, out_like(place)?);
     let (narrow, wide) = (faces(place, 1.0)?, faces(place, 10.0)?);
     if !stream.can_record() {
         let recorded = stream.record(|stream| launch(stream, &narrow, FACES, &mut out));
@@ -76,11 +76,31 @@ fn replayed(place: &Place) -> anyhow::Result<()> {
     })?;
     stream.replay(&recorded)?;
     ensure!(recorded.launches() == 2 && ratios(place, &out)? == [10.0, 20.0, 30.0]);
+    // A copy between launches, and one at the end: each sees what came before it.
+    let (mut before, mut after) = (out_like(place)?, out_like(place)?);
+    let bytes = out.len_bytes();
+    stream.record_again(&mut recorded, |stream| {
+        launch(stream, &narrow, FACES, &mut out)?;
+        before.copy_from(stream, &out, 0, bytes)?;
+        launch(stream, &wide, FACES, &mut out)?;
+        after.copy_from(stream, &out, 0, bytes)?;
+        Ok::<(), KernelError>(())
+    })?;
+    for _ in 0..2 {
+        stream.replay(&recorded)?;
+        ensure!(ratios(place, &before)? == [1.0, 2.0, 3.0]);
+        ensure!(ratios(place, &after)? == [10.0, 20.0, 30.0]);
+    }
+    ensure!(place.device.transfers().replays == 7, "replays are counted");
     Ok(())
 }
 
+fn out_like(place: &Place) -> anyhow::Result<Buffer> {
+    place.poisoned::<Au12>(FACES, "ratios")
+}
+
 fn refused(place: &Place) -> anyhow::Result<()> {
-    let (stream, mut out) = (&place.stream, place.poisoned::<Au12>(FACES, "ratios")?);
+    let (stream, mut out) = (&place.stream, out_like(place)?);
     let landmarks = faces(place, 1.0)?;
     if stream.can_record() {
         launch(stream, &landmarks, FACES, &mut out)?;

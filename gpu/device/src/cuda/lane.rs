@@ -15,7 +15,9 @@ use super::context::{Context, held};
 use super::graph::Graph;
 use super::memory::CudaMemory;
 use super::staging::{Downloads, Event, Uploads};
-use crate::backend::{Lane, Passed, Recorder, Tape, Work, as_memory, wrong_device};
+use crate::backend::{
+    Lane, Passed, Recorder, Tape, Work, as_memory, during_recording, wrong_device,
+};
 use crate::error::DeviceError;
 use crate::kind::DeviceKind;
 use crate::source::MAX_PARAMS_BYTES;
@@ -128,15 +130,12 @@ impl CudaLane {
 }
 
 impl State {
-    /// Fails while the stream records, which takes nothing but launches.
+    /// Fails while the stream records.
     fn outside_recording(&self, what: &str) -> Result<(), DeviceError> {
         if !self.is_recording {
             return Ok(());
         }
-        Err(DeviceError::Rejected {
-            what: what.to_owned(),
-            detail: "the stream is recording, which takes launches only".to_owned(),
-        })
+        Err(during_recording(what))
     }
 }
 

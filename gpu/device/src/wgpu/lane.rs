@@ -1,5 +1,6 @@
-//! A stream of a wgpu device: launches, waits, reads back, and knows how long the last launch took.
+//! A stream of a wgpu device: launches, waits, reads back, records, and knows how long the last launch took.
 
+use std::any::Any;
 use std::sync::{Arc, Mutex};
 
 use ::wgpu::{
@@ -10,7 +11,10 @@ use ::wgpu::{
 use super::context::{failed, held};
 use super::memory::{Patch, WgpuMemory, Words};
 use super::queue::{Dispatch, Queue};
-use crate::backend::{Fetch, Lane, Reader, Work, as_memory, wrong_device};
+use super::tape::{Note, WgpuTape};
+use crate::backend::{
+    Fetch, Lane, Reader, Recorder, Tape, Work, as_memory, during_recording, wrong_device,
+};
 use crate::error::DeviceError;
 use crate::kind::DeviceKind;
 use crate::source::KernelSource;
@@ -37,6 +41,8 @@ struct State {
     /// Where copies to the host land; grows to the largest one.
     staging: Option<Buffer>,
     timer: Option<Timer>,
+    /// What was noted so far, while the stream records.
+    recording: Option<Vec<Note>>,
 }
 
 /// The device's clock at the beginning and the end of the last launch; off until somebody asks, because it costs time.
@@ -73,6 +79,15 @@ impl WgpuLane {
         buffers: &[&Buffer],
     ) -> Result<(), DeviceError> {
         let mut state = held(&self.state);
+        if let Some(notes) = &mut state.recording {
+            notes.push(Note::Launch {
+                source,
+                groups,
+                params: params.to_vec(),
+                buffers: buffers.iter().map(|buffer| (*buffer).clone()).collect(),
+            });
+            return Ok(());
+        }
         let times = state
             .timer
             .as_ref()
@@ -92,6 +107,28 @@ impl WgpuLane {
             timer.is_used = true;
         }
         Ok(())
+    }
+
+    /// Copies within the device to the beginning of a buffer; both ranges have been checked.
+    pub(super) fn copy(&self, words: &Words<'_>, to: &Buffer) -> Result<(), DeviceError> {
+        let mut state = held(&self.state);
+        if let Some(notes) = &mut state.recording {
+            notes.push(Note::Copy {
+                from: words.buffer.clone(),
+                at: words.from,
+                to: to.clone(),
+                bytes: words.bytes,
+            });
+            return Ok(());
+        }
+        self.queue.note(|encoder| {
+            encoder.copy_buffer_to_buffer(words.buffer, words.from, to, 0, words.bytes);
+        })
+    }
+
+    /// Fails while the stream records, which takes nothing but launches and copies on the device.
+    pub(super) fn outside_recording(&self, what: &str) -> Result<(), DeviceError> {
+        held(&self.state).outside_recording(what)
     }
 
     fn timer(&self) -> Result<Option<Timer>, DeviceError> {
@@ -134,6 +171,7 @@ impl WgpuLane {
         parts: &[Words<'_>],
         show: impl FnOnce(&[u8]),
     ) -> Result<(), DeviceError> {
+        state.outside_recording("a copy to the host")?;
         let bytes = parts.iter().map(|part| part.bytes).sum();
         let staging = match state
             .staging
@@ -179,6 +217,15 @@ impl WgpuLane {
     }
 }
 
+impl State {
+    fn outside_recording(&self, what: &str) -> Result<(), DeviceError> {
+        if self.recording.is_none() {
+            return Ok(());
+        }
+        Err(during_recording(what))
+    }
+}
+
 impl Lane for WgpuLane {
     fn kind(&self) -> DeviceKind {
         DeviceKind::Wgpu
@@ -199,8 +246,13 @@ impl Lane for WgpuLane {
         Some(self)
     }
 
+    fn recorder(&self) -> Option<&dyn Recorder> {
+        Some(self)
+    }
+
     /// Waits for the last launch of this stream, and whatever the queue did before it.
     fn synchronize(&self) -> Result<(), DeviceError> {
+        self.outside_recording("waiting")?;
         let last = self.queue.submit()?;
         self.queue.context.wait(Some(last))
     }
@@ -234,6 +286,37 @@ impl Lane for WgpuLane {
         let period_ns = f64::from(self.queue.context.queue.get_timestamp_period());
         let [begin, end] = ticks;
         Ok(Some((end.saturating_sub(begin) as f64 * period_ns) as u64))
+    }
+}
+
+impl Recorder for WgpuLane {
+    fn begin(&self) -> Result<(), DeviceError> {
+        let mut state = held(&self.state);
+        state.outside_recording("a second recording")?;
+        state.recording = Some(Vec::new());
+        Ok(())
+    }
+
+    /// Always made anew: nothing of the old one could stay but the compiled kernels, which are kept elsewhere.
+    fn end(&self, _: Option<Box<dyn Tape>>) -> Result<Box<dyn Tape>, DeviceError> {
+        let notes = held(&self.state).recording.take().unwrap_or_default();
+        Ok(Box::new(WgpuTape::new(&self.queue, notes)?))
+    }
+
+    fn abandon(&self) {
+        held(&self.state).recording = None;
+    }
+
+    fn replay(&self, tape: &dyn Tape) -> Result<(), DeviceError> {
+        self.outside_recording("a replay")?;
+        let own = (tape as &dyn Any)
+            .downcast_ref::<WgpuTape>()
+            .filter(|own| own.is_of(&self.queue))
+            .ok_or(DeviceError::WrongDevice {
+                wanted: DeviceKind::Wgpu,
+                found: DeviceKind::Wgpu,
+            })?;
+        self.queue.note(|encoder| own.write(encoder))
     }
 }
 

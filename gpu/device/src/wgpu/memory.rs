@@ -108,6 +108,7 @@ impl Memory for WgpuMemory {
         bytes: &[u8],
     ) -> Result<(), DeviceError> {
         let own = as_lane::<WgpuLane>(lane).ok_or_else(|| wrong_device(lane, self.kind()))?;
+        own.outside_recording("an upload")?;
         let pieces = Pieces::of(offset_bytes, bytes);
         if !pieces.body.is_empty() {
             let at = pieces.body_at as u64;
@@ -128,10 +129,13 @@ impl Memory for WgpuMemory {
     ) -> Result<(), DeviceError> {
         let other =
             as_memory::<WgpuMemory>(source).ok_or_else(|| wrong_device(lane, source.kind()))?;
-        let (from, count) = (from_bytes as u64, bytes as u64);
-        self.queue.note(|encoder| {
-            encoder.copy_buffer_to_buffer(&other.buffer, from, &self.buffer, 0, count);
-        })
+        let own = as_lane::<WgpuLane>(lane).ok_or_else(|| wrong_device(lane, self.kind()))?;
+        let words = Words {
+            buffer: &other.buffer,
+            from: from_bytes as u64,
+            bytes: bytes as u64,
+        };
+        own.copy(&words, &self.buffer)
     }
 
     /// Waits for everything queued.

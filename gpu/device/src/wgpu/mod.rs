@@ -7,6 +7,7 @@ mod context;
 mod lane;
 mod memory;
 mod queue;
+mod tape;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -26,7 +26,7 @@ const MOST_WAITING: usize = 32;
 /// Bytes of parameters that wait.
 const ROOM_BYTES: usize = 128 * 1024;
 /// Parameters of a launch begin at a multiple of this: what every device takes.
-const ALIGN_BYTES: usize = 256;
+pub(super) const ALIGN_BYTES: usize = 256;
 
 const _: () = assert!(ROOM_BYTES >= MAX_PARAMS_BYTES);
 

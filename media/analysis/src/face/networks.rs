@@ -2,7 +2,7 @@
 
 use std::slice::from_mut;
 
-use lsie_device::{Buffer, Device, DeviceKind, Frame, Read, Stream};
+use lsie_device::{Buffer, Device, DeviceKind, Frame, Read, Recorded, Stream};
 use lsie_infer::{Network, TensorInfo, landmark_indices};
 use lsie_kernels::action_units::{self, Shape};
 use lsie_kernels::au12::{self, Absent, Au12};
@@ -76,13 +76,32 @@ pub struct FaceNetworks {
     subsets: Buffer,
     detections: Buffer,
     landmarks: Buffer,
-    au12: Buffer,
-    pose: Buffer,
-    shape: Buffer,
+    geometry: Geometry,
     exposure: Buffer,
     /// Crops of places at which the mesh may look; `None` on the processor, which gains nothing by cropping ahead.
     ahead: Option<Ahead>,
     params: DetectParams,
+}
+
+/// What is measured on the landmarks of one face, by launches that are the same for every frame: where the device records, they
+/// are recorded at the second frame, when their kernels are compiled, and from then on queued in one call.
+struct Geometry {
+    au12: Buffer,
+    pose: Buffer,
+    shape: Buffer,
+    chain: Chain,
+}
+
+/// How the launches are queued.
+enum Chain {
+    /// One by one: they were never run.
+    Fresh,
+    /// Recorded at the next frame: they were run once.
+    Compiled,
+    /// By playing what was recorded. The buffers it names are in [`Geometry`] and in [`FaceNetworks`] and stay.
+    Recorded(Recorded),
+    /// One by one, because the device does not record, or refused to.
+    Single,
 }
 
 /// Inputs of the mesh network for several places of one frame, cropped in one launch.
@@ -133,9 +152,16 @@ impl FaceNetworks {
             subsets,
             detections: device.alloc(detect::OUTPUT_BYTES, "detections")?,
             landmarks: device.alloc(project::OUTPUT_BYTES, "landmarks")?,
-            au12: device.alloc(size_of::<Au12>(), "au12")?,
-            pose: device.alloc(size_of::<Pose>(), "pose")?,
-            shape: device.alloc(size_of::<Shape>(), "shape")?,
+            geometry: Geometry {
+                au12: device.alloc(size_of::<Au12>(), "au12")?,
+                pose: device.alloc(size_of::<Pose>(), "pose")?,
+                shape: device.alloc(size_of::<Shape>(), "shape")?,
+                chain: if stream.can_record() {
+                    Chain::Fresh
+                } else {
+                    Chain::Single
+                },
+            },
             exposure: device.alloc(size_of::<Exposure>(), "exposure")?,
             ahead: (device.info().kind != DeviceKind::Cpu)
                 .then(|| Ahead::new(device))
@@ -230,17 +256,15 @@ impl FaceNetworks {
             subsets: &self.subsets,
         };
         project::launch(stream, &outputs, region, &mut self.landmarks)?;
-        au12::launch(stream, &self.landmarks, 1, &mut self.au12)?;
-        pose::launch(stream, &self.landmarks, 1, &mut self.pose)?;
-        action_units::launch(stream, &self.landmarks, &self.pose, 1, &mut self.shape)?;
+        self.geometry.queue(stream, &self.landmarks)?;
 
         let (mut logit, mut au12, mut pose) = (0.0_f32, Au12::default(), Pose::default());
         let mut shape = Shape::default();
         stream.read(&mut [
             Read::of(flag, from_mut(&mut logit)),
-            Read::of(&self.au12, from_mut(&mut au12)),
-            Read::of(&self.pose, from_mut(&mut pose)),
-            Read::of(&self.shape, from_mut(&mut shape)),
+            Read::of(&self.geometry.au12, from_mut(&mut au12)),
+            Read::of(&self.geometry.pose, from_mut(&mut pose)),
+            Read::of(&self.geometry.shape, from_mut(&mut shape)),
             Read::of(&self.landmarks, landmarks),
         ])?;
         if self.mesh.written < MESH_OUTPUTS.len() {
@@ -252,6 +276,35 @@ impl FaceNetworks {
             pose,
             shape: shape.checked(),
         })
+    }
+}
+
+impl Geometry {
+    fn queue(&mut self, stream: &Stream, landmarks: &Buffer) -> Result<(), AnalysisError> {
+        if matches!(self.chain, Chain::Compiled) {
+            self.chain = match stream.record(|stream| self.launch(stream, landmarks)) {
+                Ok(recorded) => Chain::Recorded(recorded),
+                Err(error) => {
+                    tracing::warn!(%error, "the face's kernels could not be recorded and are launched one by one");
+                    Chain::Single
+                }
+            };
+        }
+        if let Chain::Recorded(recorded) = &self.chain {
+            return Ok(stream.replay(recorded)?);
+        }
+        self.launch(stream, landmarks)?;
+        if matches!(self.chain, Chain::Fresh) {
+            self.chain = Chain::Compiled;
+        }
+        Ok(())
+    }
+
+    fn launch(&mut self, stream: &Stream, landmarks: &Buffer) -> Result<(), AnalysisError> {
+        au12::launch(stream, landmarks, 1, &mut self.au12)?;
+        pose::launch(stream, landmarks, 1, &mut self.pose)?;
+        action_units::launch(stream, landmarks, &self.pose, 1, &mut self.shape)?;
+        Ok(())
     }
 }
 

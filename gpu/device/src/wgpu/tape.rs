@@ -1,0 +1,179 @@
+//! Launches that are noted once and queued again and again: what a launch is made of is made once, at the end of the recording.
+
+use std::num::NonZero;
+use std::sync::Arc;
+
+use ::wgpu::{
+    BindGroup, BindGroupDescriptor, BindGroupEntry, BindingResource, Buffer, BufferBinding,
+    BufferDescriptor, BufferUsages, CommandEncoder, ComputePassDescriptor, ComputePipeline,
+};
+
+use super::context::Context;
+use super::queue::{ALIGN_BYTES, Queue};
+use crate::backend::Tape;
+use crate::error::DeviceError;
+use crate::source::KernelSource;
+
+/// What a stream notes while it records.
+#[derive(Debug)]
+pub(super) enum Note {
+    /// A launch.
+    Launch {
+        source: &'static KernelSource,
+        groups: [u32; 3],
+        params: Vec<u8>,
+        buffers: Vec<Buffer>,
+    },
+    /// A copy on the device to the beginning of a buffer.
+    Copy {
+        from: Buffer,
+        at: u64,
+        to: Buffer,
+        bytes: u64,
+    },
+}
+
+/// A recording that can be queued.
+#[derive(Debug)]
+pub(super) struct WgpuTape {
+    queue: Arc<Queue>,
+    steps: Vec<Step>,
+}
+
+#[derive(Debug)]
+enum Step {
+    Launch {
+        pipeline: ComputePipeline,
+        group: BindGroup,
+        groups: [u32; 3],
+    },
+    Copy {
+        from: Buffer,
+        at: u64,
+        to: Buffer,
+        bytes: u64,
+    },
+}
+
+impl WgpuTape {
+    pub(super) fn new(queue: &Arc<Queue>, notes: Vec<Note>) -> Result<Self, DeviceError> {
+        let context = &queue.context;
+        let params = params_of(context, &notes)?;
+        let mut offset = 0;
+        let mut steps = Vec::with_capacity(notes.len());
+        for note in notes {
+            steps.push(match note {
+                Note::Copy {
+                    from,
+                    at,
+                    to,
+                    bytes,
+                } => Step::Copy {
+                    from,
+                    at,
+                    to,
+                    bytes,
+                },
+                Note::Launch {
+                    source,
+                    groups,
+                    params: own,
+                    buffers,
+                } => {
+                    let kernel = context.kernel(source)?;
+                    let own_params = BindingResource::Buffer(BufferBinding {
+                        buffer: &params,
+                        offset,
+                        size: NonZero::new(own.len() as u64),
+                    });
+                    offset += room_of(&own);
+                    let others = buffers.iter().map(Buffer::as_entire_binding);
+                    let entries: Vec<_> = (0_u32..)
+                        .zip(std::iter::once(own_params).chain(others))
+                        .map(|(binding, resource)| BindGroupEntry { binding, resource })
+                        .collect();
+                    let group = context.guarded(source.name, 0, |device| {
+                        device.create_bind_group(&BindGroupDescriptor {
+                            label: Some(source.name),
+                            layout: &kernel.layout,
+                            entries: &entries,
+                        })
+                    })?;
+                    Step::Launch {
+                        pipeline: kernel.pipeline,
+                        group,
+                        groups,
+                    }
+                }
+            });
+        }
+        Ok(WgpuTape {
+            queue: Arc::clone(queue),
+            steps,
+        })
+    }
+
+    pub(super) fn is_of(&self, queue: &Arc<Queue>) -> bool {
+        Arc::ptr_eq(&self.queue, queue)
+    }
+
+    /// Writes everything down: launches that follow each other share a pass, in which each sees what the ones before it wrote.
+    pub(super) fn write(&self, encoder: &mut CommandEncoder) {
+        let mut rest = self.steps.as_slice();
+        while let Some(first) = rest.first() {
+            if let Step::Copy {
+                from,
+                at,
+                to,
+                bytes,
+            } = first
+            {
+                encoder.copy_buffer_to_buffer(from, *at, to, 0, *bytes);
+                rest = rest.get(1..).unwrap_or_default();
+                continue;
+            }
+            let mut pass = encoder.begin_compute_pass(&ComputePassDescriptor::default());
+            while let Some(Step::Launch {
+                pipeline,
+                group,
+                groups: [x, y, z],
+            }) = rest.first()
+            {
+                pass.set_pipeline(pipeline);
+                pass.set_bind_group(0, group, &[]);
+                pass.dispatch_workgroups(*x, *y, *z);
+                rest = rest.get(1..).unwrap_or_default();
+            }
+        }
+    }
+}
+
+impl Tape for WgpuTape {}
+
+/// Bytes that a launch's parameters take, with what is left free behind them.
+fn room_of(params: &[u8]) -> u64 {
+    params.len().next_multiple_of(ALIGN_BYTES) as u64
+}
+
+/// The parameters of all launches, one behind the other.
+fn params_of(context: &Context, notes: &[Note]) -> Result<Buffer, DeviceError> {
+    let mut all = Vec::new();
+    for note in notes {
+        if let Note::Launch { params, .. } = note {
+            all.extend_from_slice(params);
+            all.resize(all.len().next_multiple_of(ALIGN_BYTES), 0);
+        }
+    }
+    let room = all.len().max(ALIGN_BYTES);
+    all.resize(room, 0);
+    let buffer = context.guarded("recorded parameters", room, |device| {
+        device.create_buffer(&BufferDescriptor {
+            label: Some("recorded parameters"),
+            size: room as u64,
+            usage: BufferUsages::UNIFORM | BufferUsages::STORAGE | BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        })
+    })?;
+    context.queue.write_buffer(&buffer, 0, &all);
+    Ok(buffer)
+}
