@@ -46,8 +46,8 @@ copy_words(const Params params, const uint4* __restrict__ source, uint4* __restr
 }",
 };
 
-const HEAD: &str = "| kernel | version | device us | x floor | with wait us | host us | GB/s | share of copy | Gop/s |\n\
-                    |---|---|---|---|---|---|---|---|---|";
+const HEAD: &str = "| kernel | version | device us | x floor | with wait us | host us | replay us | GB/s | share of copy | Gop/s |\n\
+                    |---|---|---|---|---|---|---|---|---|---|";
 
 const HELP: &str = "\
 What does each kernel reach on each device, beside its reference and beside what a copy reaches there?
@@ -63,6 +63,7 @@ How to read a row
   with wait us   from the call until the host knows that it is done; what is above `device us` is launch and wake-up
   host us        until the launcher returns, in a chain of 16 of them: what is paid for each. A wgpu device gets the chain as one
                  when somebody waits, which is in `with wait us`
+  replay us      the same in a recorded chain of 16, for each: a CUDA graph, or what a wgpu device keeps of its launches
   share of copy  the same as `x floor`, the other way round
   Gop/s          operations counted by hand from the formula, good to a third
 
@@ -87,6 +88,8 @@ struct Cost {
     waited: f64,
     /// Until the launcher returns; nothing where it does the work itself.
     host: Option<f64>,
+    /// The same for each launch of a recorded chain; nothing where the device does not record.
+    replayed: Option<f64>,
 }
 
 fn measure(call: &Call) -> Result<()> {
@@ -204,11 +207,10 @@ fn wanted(call: &Call) -> Result<Vec<(DeviceKind, usize)>> {
 
 fn row(kernel: Kernel, version: &str, cost: &Cost, copy: f64) -> String {
     let rate = kernel.bytes() / 1e3 / cost.device;
-    let host = cost
-        .host
-        .map_or_else(|| "-".to_owned(), |host| format!("{host:.1}"));
+    let told = |cost: Option<f64>| cost.map_or_else(|| "-".to_owned(), |us| format!("{us:.1}"));
+    let (host, replayed) = (told(cost.host), told(cost.replayed));
     format!(
-        "| {} | {version} | {:.1} | {:.1} | {:.1} | {host} | {rate:.2} | {:.0} % | {:.2} |",
+        "| {} | {version} | {:.1} | {:.1} | {:.1} | {host} | {replayed} | {rate:.2} | {:.0} % | {:.2} |",
         kernel.name(),
         cost.device,
         copy / rate,
@@ -229,6 +231,11 @@ fn cost(rig: &mut Rig, kernel: Kernel, rounds: usize) -> Result<Cost> {
         DeviceKind::Cpu => None,
         DeviceKind::Wgpu | DeviceKind::Cuda => Some(host_cost(rig, kernel, rounds.div_ceil(10))?),
     };
+    let replayed = if stream.can_record() {
+        Some(replay_cost(rig, kernel, rounds.div_ceil(10))?)
+    } else {
+        None
+    };
     // From here on the device's clock runs, which costs time.
     stream.last_launch_ns()?;
     let (mut device, mut waited) = (series(), series());
@@ -246,6 +253,7 @@ fn cost(rig: &mut Rig, kernel: Kernel, rounds: usize) -> Result<Cost> {
         device: device.median(),
         waited: waited.median(),
         host,
+        replayed,
     })
 }
 
@@ -265,6 +273,21 @@ fn host_cost(rig: &mut Rig, kernel: Kernel, rounds: usize) -> Result<f64> {
     Ok(host.median())
 }
 
+/// Microseconds of the host for each launch of a recorded chain.
+fn replay_cost(rig: &mut Rig, kernel: Kernel, rounds: usize) -> Result<f64> {
+    let stream = rig.stream().clone();
+    let recorded = stream.record(|_| (0..CHAIN).try_for_each(|_| rig.launch(kernel)))?;
+    let mut host = series();
+    for _ in 0..rounds {
+        stream.synchronize()?;
+        let begin = Instant::now();
+        stream.replay(&recorded)?;
+        host.push(begin.elapsed().as_secs_f64() * 1e6 / f64::from(CHAIN));
+    }
+    stream.synchronize()?;
+    Ok(host.median())
+}
+
 fn reference_cost(rig: &mut Rig, kernel: Kernel, rounds: usize) -> Result<Cost> {
     let mut times = series();
     for _ in 0..=rounds.div_ceil(20) {
@@ -276,6 +299,7 @@ fn reference_cost(rig: &mut Rig, kernel: Kernel, rounds: usize) -> Result<Cost> 
         device: times.median(),
         waited: times.median(),
         host: None,
+        replayed: None,
     })
 }
 

@@ -134,14 +134,16 @@ impl Tethered {
         Some((unit.arrived_ns - captured_ns) as f64 / 1e6)
     }
 
-    /// How far the told time of capture is from the true one, milliseconds; `None` before the clock is good.
-    fn error_ms(&self, unit: &AccessUnit) -> Option<f64> {
+    /// How far the told time of capture is from the true one, and how far it may be as the clock says, milliseconds; `None` before
+    /// the clock is good.
+    fn error_ms(&self, unit: &AccessUnit) -> Option<[f64; 2]> {
         let time = unit
             .host_time
             .filter(|time| time.state == ClockState::Good)?;
         let pts_us = u64::try_from(unit.device_pts_ns / 1000).ok()?;
         let captured_ns = self.phone.captured_ns(pts_us)?;
-        Some((time.host_ns - captured_ns).abs() as f64 / 1e6)
+        let error_ns = (time.host_ns - captured_ns).abs() as f64;
+        Some([error_ns / 1e6, time.uncertainty_ns / 1e6])
     }
 }
 
@@ -175,14 +177,20 @@ fn access_units(call: &Call, bench: &Bench, phones: usize, secs: f64) -> Result<
     let mut errors = Series::new(format!(
         "error of the time of capture, {phones} phones, +80 ppm"
     ));
+    // The largest error and when it was; errors beyond what the clock said of itself.
+    let (mut worst, mut beyond) = ((0.0, 0.0), 0);
     let (begun, cpu_before) = (Instant::now(), own_cpu_secs()?);
     while begun.elapsed().as_secs_f64() < secs {
         for phone in &tethered {
             while phone.streams.audio.pop(Duration::ZERO).is_some() {}
             while let Some(unit) = phone.streams.video.pop(Duration::ZERO) {
                 ages.push(phone.age_ms(&unit).context("a stamp nobody gave")?);
-                if let Some(error_ms) = phone.error_ms(&unit) {
+                if let Some([error_ms, bound_ms]) = phone.error_ms(&unit) {
                     errors.push(error_ms);
+                    beyond += u32::from(error_ms > bound_ms);
+                    if error_ms > worst.0 {
+                        worst = (error_ms, begun.elapsed().as_secs_f64());
+                    }
                 }
             }
         }
@@ -192,6 +200,11 @@ fn access_units(call: &Call, bench: &Bench, phones: usize, secs: f64) -> Result<
     row(call, &handshakes);
     row(call, &ages);
     row(call, &errors);
+    call.say(format_args!(
+        "  {beyond} of {} errors beyond the bound that was stated with them; the largest at {:.1} s",
+        errors.len(),
+        worst.1
+    ));
     call.say(format_args!(
         "  {:.1} % of a core per phone, the simulated phone included",
         cpu * 100.0

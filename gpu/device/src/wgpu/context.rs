@@ -7,7 +7,8 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use ::wgpu::{
-    BindGroupLayout, ComputePipeline, ComputePipelineDescriptor, Device, Error, ErrorFilter,
+    BindGroup, BindGroupDescriptor, BindGroupEntry, BindGroupLayout, BindingResource, Buffer,
+    BufferBinding, ComputePipeline, ComputePipelineDescriptor, Device, Error, ErrorFilter,
     PollError, PollType, Queue, ShaderModuleDescriptor, ShaderSource, SubmissionIndex,
 };
 
@@ -156,6 +157,28 @@ impl Context {
         })?;
         kernels.insert(source.address(), kernel.clone());
         Ok(kernel)
+    }
+
+    /// What a launch of a kernel reads and writes: parameters first, then the buffers in the order of the text.
+    pub(super) fn bind<'a>(
+        &self,
+        kernel: &Kernel,
+        name: &str,
+        params: BufferBinding<'a>,
+        buffers: impl Iterator<Item = &'a Buffer>,
+    ) -> Result<BindGroup, DeviceError> {
+        let buffers = buffers.map(Buffer::as_entire_binding);
+        let entries: Vec<_> = (0_u32..)
+            .zip(std::iter::once(BindingResource::Buffer(params)).chain(buffers))
+            .map(|(binding, resource)| BindGroupEntry { binding, resource })
+            .collect();
+        self.guarded(name, 0, |device| {
+            device.create_bind_group(&BindGroupDescriptor {
+                label: Some(name),
+                layout: &kernel.layout,
+                entries: &entries,
+            })
+        })
     }
 
     /// Waits for one submission, or for all of them.

@@ -12,9 +12,8 @@ use std::num::NonZero;
 use std::sync::Mutex;
 
 use ::wgpu::{
-    BindGroupDescriptor, BindGroupEntry, BindingResource, Buffer, BufferBinding, BufferDescriptor,
-    BufferUsages, CommandEncoder, CommandEncoderDescriptor, ComputePassDescriptor,
-    ComputePassTimestampWrites, SubmissionIndex,
+    Buffer, BufferBinding, BufferDescriptor, BufferUsages, CommandEncoder,
+    CommandEncoderDescriptor, ComputePassDescriptor, ComputePassTimestampWrites, SubmissionIndex,
 };
 
 use super::context::{Context, held};
@@ -94,26 +93,13 @@ impl Queue {
             Some(room) => room.clone(),
             None => waiting.room.insert(self.params_room()?).clone(),
         };
-        let params = BindingResource::Buffer(BufferBinding {
+        let params = BufferBinding {
             buffer: &room,
             offset: waiting.take_params(dispatch.params),
             size: NonZero::new(dispatch.params.len() as u64),
-        });
-        let others = dispatch
-            .buffers
-            .iter()
-            .map(|buffer| buffer.as_entire_binding());
-        let entries: Vec<_> = (0_u32..)
-            .zip(std::iter::once(params).chain(others))
-            .map(|(binding, resource)| BindGroupEntry { binding, resource })
-            .collect();
-        let group = self.context.guarded(name, 0, |device| {
-            device.create_bind_group(&BindGroupDescriptor {
-                label: Some(name),
-                layout: &kernel.layout,
-                entries: &entries,
-            })
-        })?;
+        };
+        let buffers = dispatch.buffers.iter().copied();
+        let group = self.context.bind(&kernel, name, params, buffers)?;
         let mut pass = self
             .encoder(&mut waiting)
             .begin_compute_pass(&ComputePassDescriptor {

@@ -4,8 +4,8 @@ use std::num::NonZero;
 use std::sync::Arc;
 
 use ::wgpu::{
-    BindGroup, BindGroupDescriptor, BindGroupEntry, BindingResource, Buffer, BufferBinding,
-    BufferDescriptor, BufferUsages, CommandEncoder, ComputePassDescriptor, ComputePipeline,
+    BindGroup, Buffer, BufferBinding, BufferDescriptor, BufferUsages, CommandEncoder,
+    ComputePassDescriptor, ComputePipeline,
 };
 
 use super::context::Context;
@@ -81,24 +81,13 @@ impl WgpuTape {
                     buffers,
                 } => {
                     let kernel = context.kernel(source)?;
-                    let own_params = BindingResource::Buffer(BufferBinding {
+                    let own_params = BufferBinding {
                         buffer: &params,
                         offset,
                         size: NonZero::new(own.len() as u64),
-                    });
-                    offset += room_of(&own);
-                    let others = buffers.iter().map(Buffer::as_entire_binding);
-                    let entries: Vec<_> = (0_u32..)
-                        .zip(std::iter::once(own_params).chain(others))
-                        .map(|(binding, resource)| BindGroupEntry { binding, resource })
-                        .collect();
-                    let group = context.guarded(source.name, 0, |device| {
-                        device.create_bind_group(&BindGroupDescriptor {
-                            label: Some(source.name),
-                            layout: &kernel.layout,
-                            entries: &entries,
-                        })
-                    })?;
+                    };
+                    offset += own.len().next_multiple_of(ALIGN_BYTES) as u64;
+                    let group = context.bind(&kernel, source.name, own_params, buffers.iter())?;
                     Step::Launch {
                         pipeline: kernel.pipeline,
                         group,
@@ -150,12 +139,7 @@ impl WgpuTape {
 
 impl Tape for WgpuTape {}
 
-/// Bytes that a launch's parameters take, with what is left free behind them.
-fn room_of(params: &[u8]) -> u64 {
-    params.len().next_multiple_of(ALIGN_BYTES) as u64
-}
-
-/// The parameters of all launches, one behind the other.
+/// The parameters of all launches, one behind the other, each at the next place where one may begin.
 fn params_of(context: &Context, notes: &[Note]) -> Result<Buffer, DeviceError> {
     let mut all = Vec::new();
     for note in notes {
