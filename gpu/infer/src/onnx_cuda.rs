@@ -20,7 +20,7 @@ use ort::value::{Shape, TensorRefMut};
 use crate::error::InferError;
 use crate::network::{Network, TensorInfo};
 use crate::provider::Provider;
-use crate::runtime::{ModelText, Runtime, binding_fault, tensor_infos};
+use crate::runtime::{ModelSource, Runtime, binding_fault, tensor_infos};
 
 impl Runtime {
     /// Whether the CUDA provider of this library opens on a device; else [`InferError::ProviderAbsent`] with the way to get it.
@@ -37,12 +37,12 @@ impl Runtime {
         device_index: usize,
         stream: &Stream,
     ) -> Result<OrtCudaNetwork, InferError> {
-        self.open_text_on_cuda(&ModelText::File(model), device_index, stream)
+        self.open_source_on_cuda(&ModelSource::File(model), device_index, stream)
     }
 
-    pub(crate) fn open_text_on_cuda(
+    pub(crate) fn open_source_on_cuda(
         &self,
-        model: &ModelText<'_>,
+        model: &ModelSource<'_>,
         device_index: usize,
         stream: &Stream,
     ) -> Result<OrtCudaNetwork, InferError> {
@@ -106,7 +106,7 @@ impl fmt::Debug for OrtCudaNetwork {
 impl OrtCudaNetwork {
     fn open(
         runtime: &Runtime,
-        model: &ModelText<'_>,
+        model: &ModelSource<'_>,
         device_index: usize,
         stream: &Stream,
     ) -> Result<Self, InferError> {

@@ -18,7 +18,7 @@ use crate::convert::to_half;
 use crate::error::InferError;
 use crate::network::Network;
 use crate::provider::{Capability, Choice, Found, Provider, choose};
-use crate::runtime::ModelText;
+use crate::runtime::ModelSource;
 use crate::store::ModelStore;
 use crate::through_host::ThroughHost;
 
@@ -107,25 +107,25 @@ impl NetworkOpener {
             Precision::F32 => None,
             Precision::F16 => Some(half_of(name, &path)?),
         };
-        let text = half
+        let model = half
             .as_ref()
-            .map_or(ModelText::File(&path), |bytes| ModelText::Bytes {
+            .map_or(ModelSource::File(&path), |bytes| ModelSource::Bytes {
                 name,
                 bytes,
             });
         let runtime = models.runtime()?;
         match self.choice.provider {
             Provider::OnnxCpu => {
-                let network = Box::new(runtime.open_text(&text)?);
+                let network = Box::new(runtime.open_source(&model)?);
                 ThroughHost::unless_host(network, self.device.as_ref())
             }
             Provider::OnnxCuda => {
                 let index = self.device.info().index;
-                let network = runtime.open_text_on_cuda(&text, index, stream)?;
+                let network = runtime.open_source_on_cuda(&model, index, stream)?;
                 Ok(Box::new(network))
             }
             #[cfg(feature = "tensorrt")]
-            Provider::TensorRt => self.open_engine(models, name, &text, &hash_of(&path), stream),
+            Provider::TensorRt => self.open_engine(models, name, &model, &hash_of(&path), stream),
             #[cfg(not(feature = "tensorrt"))]
             Provider::TensorRt => Err(absent("not in this build")),
         }
@@ -137,7 +137,7 @@ impl NetworkOpener {
         &self,
         models: &ModelStore,
         name: &str,
-        text: &ModelText<'_>,
+        model: &ModelSource<'_>,
         model_sha256: &str,
         stream: &Stream,
     ) -> Result<Box<dyn Network>, InferError> {
@@ -151,7 +151,7 @@ impl NetworkOpener {
             .ok_or_else(|| absent("the device has no compute capability"))?;
         let capabilities = vec![Capability { major, minor }];
         // Engines carry no words of their own.
-        let description = models.runtime()?.open_text(text)?;
+        let description = models.runtime()?.open_source(model)?;
         let key = EngineKey {
             model_sha256: model_sha256.to_owned(),
             library: library.version().to_owned(),
@@ -170,7 +170,7 @@ impl NetworkOpener {
         let (network, _) = EngineCache::new(models.cache_dir()).get_or_build(
             &key,
             |engine| library.open_engine(name, engine, GraphUse::Library).ok(),
-            || library.build(name, &text.bytes()?, &capabilities),
+            || library.build(name, &model.bytes()?, &capabilities),
         )?;
         Ok(Box::new(Described::new(network, description)))
     }

@@ -100,49 +100,49 @@ impl Runtime {
 
     /// Loads a model for the processor: one thread, deterministic. Sizes are fixed but for named axes of inputs.
     pub fn open(&self, model: &Path) -> Result<OrtNetwork, InferError> {
-        self.open_text(&ModelText::File(model))
+        self.open_source(&ModelSource::File(model))
     }
 
-    pub(crate) fn open_text(&self, text: &ModelText<'_>) -> Result<OrtNetwork, InferError> {
-        OrtNetwork::open(self, text)
+    pub(crate) fn open_source(&self, model: &ModelSource<'_>) -> Result<OrtNetwork, InferError> {
+        OrtNetwork::open(self, model)
     }
 }
 
 /// Where a model in ONNX form is read.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum ModelText<'m> {
+pub(crate) enum ModelSource<'m> {
     /// In a file.
     File(&'m Path),
     /// In memory, under a name for errors.
     Bytes { name: &'m str, bytes: &'m [u8] },
 }
 
-impl ModelText<'_> {
+impl ModelSource<'_> {
     pub(crate) fn name(&self) -> String {
         match self {
-            ModelText::File(path) => path.display().to_string(),
-            ModelText::Bytes { name, .. } => (*name).to_owned(),
+            ModelSource::File(path) => path.display().to_string(),
+            ModelSource::Bytes { name, .. } => (*name).to_owned(),
         }
     }
 
     pub(crate) fn commit(&self, builder: &mut SessionBuilder) -> ort::Result<Session> {
         match self {
-            ModelText::File(path) => builder.commit_from_file(path),
-            ModelText::Bytes { bytes, .. } => builder.commit_from_memory(bytes),
+            ModelSource::File(path) => builder.commit_from_file(path),
+            ModelSource::Bytes { bytes, .. } => builder.commit_from_memory(bytes),
         }
     }
 
     #[cfg(feature = "tensorrt")]
     pub(crate) fn bytes(&self) -> Result<std::borrow::Cow<'_, [u8]>, InferError> {
         match self {
-            ModelText::File(path) => {
+            ModelSource::File(path) => {
                 let read = std::fs::read(path).map(Into::into);
                 read.map_err(|source| InferError::Io {
                     path: (*path).to_owned(),
                     source,
                 })
             }
-            ModelText::Bytes { bytes, .. } => Ok((*bytes).into()),
+            ModelSource::Bytes { bytes, .. } => Ok((*bytes).into()),
         }
     }
 }
@@ -185,7 +185,7 @@ impl fmt::Debug for OrtNetwork {
 }
 
 impl OrtNetwork {
-    fn open(runtime: &Runtime, model: &ModelText<'_>) -> Result<Self, InferError> {
+    fn open(runtime: &Runtime, model: &ModelSource<'_>) -> Result<Self, InferError> {
         let name = model.name();
         let failed = |reason: String| InferError::Runtime {
             operation: "load",
@@ -321,7 +321,7 @@ impl Input {
     }
 }
 
-fn build_session(runtime: &Runtime, model: &ModelText<'_>) -> Result<Session, String> {
+fn build_session(runtime: &Runtime, model: &ModelSource<'_>) -> Result<Session, String> {
     let mut builder = Session::builder(&runtime.environment)
         .map_err(|error| error.to_string())?
         .with_intra_threads(1)

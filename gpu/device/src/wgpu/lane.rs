@@ -11,7 +11,7 @@ use ::wgpu::{
 use super::context::{failed, held};
 use super::memory::{Patch, WgpuMemory, Words};
 use super::queue::{Dispatch, Queue};
-use super::tape::{Note, WgpuTape};
+use super::tape::{DeviceCopy, Note, WgpuTape};
 use crate::backend::{
     Fetch, Lane, Reader, Recorder, Tape, Work, as_memory, during_recording, wrong_device,
 };
@@ -110,20 +110,13 @@ impl WgpuLane {
     }
 
     /// Copies within the device to the beginning of a buffer; both ranges have been checked.
-    pub(super) fn copy(&self, words: &Words<'_>, to: &Buffer) -> Result<(), DeviceError> {
+    pub(super) fn copy(&self, copy: DeviceCopy) -> Result<(), DeviceError> {
         let mut state = held(&self.state);
         if let Some(notes) = &mut state.recording {
-            notes.push(Note::Copy {
-                from: words.buffer.clone(),
-                at: words.from,
-                to: to.clone(),
-                bytes: words.bytes,
-            });
+            notes.push(Note::Copy(copy));
             return Ok(());
         }
-        self.queue.note(|encoder| {
-            encoder.copy_buffer_to_buffer(words.buffer, words.from, to, 0, words.bytes);
-        })
+        self.queue.note(|encoder| copy.write(encoder))
     }
 
     /// Fails while the stream records, which takes nothing but launches and copies on the device.

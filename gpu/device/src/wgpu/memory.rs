@@ -6,6 +6,7 @@ use ::wgpu::{Buffer, BufferDescriptor, BufferUsages};
 
 use super::lane::WgpuLane;
 use super::queue::Queue;
+use super::tape::DeviceCopy;
 use crate::backend::{Lane, Memory, as_lane, as_memory, wrong_device};
 use crate::error::DeviceError;
 use crate::kind::DeviceKind;
@@ -130,12 +131,12 @@ impl Memory for WgpuMemory {
         let other =
             as_memory::<WgpuMemory>(source).ok_or_else(|| wrong_device(lane, source.kind()))?;
         let own = as_lane::<WgpuLane>(lane).ok_or_else(|| wrong_device(lane, self.kind()))?;
-        let words = Words {
-            buffer: &other.buffer,
-            from: from_bytes as u64,
+        own.copy(DeviceCopy {
+            from: other.buffer.clone(),
+            at: from_bytes as u64,
+            to: self.buffer.clone(),
             bytes: bytes as u64,
-        };
-        own.copy(&words, &self.buffer)
+        })
     }
 
     /// Waits for everything queued.

@@ -24,13 +24,18 @@ pub(super) enum Note {
         params: Vec<u8>,
         buffers: Vec<Buffer>,
     },
-    /// A copy on the device to the beginning of a buffer.
-    Copy {
-        from: Buffer,
-        at: u64,
-        to: Buffer,
-        bytes: u64,
-    },
+    /// A copy.
+    Copy(DeviceCopy),
+}
+
+/// A copy on the device to the beginning of a buffer.
+#[derive(Debug)]
+pub(super) struct DeviceCopy {
+    pub(super) from: Buffer,
+    /// First byte in `from`.
+    pub(super) at: u64,
+    pub(super) to: Buffer,
+    pub(super) bytes: u64,
 }
 
 /// A recording that can be queued.
@@ -47,12 +52,7 @@ enum Step {
         group: BindGroup,
         groups: [u32; 3],
     },
-    Copy {
-        from: Buffer,
-        at: u64,
-        to: Buffer,
-        bytes: u64,
-    },
+    Copy(DeviceCopy),
 }
 
 impl WgpuTape {
@@ -63,17 +63,7 @@ impl WgpuTape {
         let mut steps = Vec::with_capacity(notes.len());
         for note in notes {
             steps.push(match note {
-                Note::Copy {
-                    from,
-                    at,
-                    to,
-                    bytes,
-                } => Step::Copy {
-                    from,
-                    at,
-                    to,
-                    bytes,
-                },
+                Note::Copy(copy) => Step::Copy(copy),
                 Note::Launch {
                     source,
                     groups,
@@ -110,14 +100,8 @@ impl WgpuTape {
     pub(super) fn write(&self, encoder: &mut CommandEncoder) {
         let mut rest = self.steps.as_slice();
         while let Some(first) = rest.first() {
-            if let Step::Copy {
-                from,
-                at,
-                to,
-                bytes,
-            } = first
-            {
-                encoder.copy_buffer_to_buffer(from, *at, to, 0, *bytes);
+            if let Step::Copy(copy) = first {
+                copy.write(encoder);
                 rest = rest.get(1..).unwrap_or_default();
                 continue;
             }
@@ -134,6 +118,12 @@ impl WgpuTape {
                 rest = rest.get(1..).unwrap_or_default();
             }
         }
+    }
+}
+
+impl DeviceCopy {
+    pub(super) fn write(&self, encoder: &mut CommandEncoder) {
+        encoder.copy_buffer_to_buffer(&self.from, self.at, &self.to, 0, self.bytes);
     }
 }
 
