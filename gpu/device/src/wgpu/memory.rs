@@ -92,6 +92,12 @@ impl WgpuMemory {
     }
 }
 
+impl Drop for WgpuMemory {
+    fn drop(&mut self) {
+        self.queue.forget(&self.buffer);
+    }
+}
+
 impl Memory for WgpuMemory {
     fn kind(&self) -> DeviceKind {
         DeviceKind::Wgpu

@@ -4,6 +4,7 @@
 //! that is not there and text that is refused are typed errors, never panics. All streams of one device share its one queue.
 
 mod context;
+mod groups;
 mod lane;
 mod memory;
 mod queue;

@@ -8,15 +8,15 @@
 //! All streams share it, so that everything runs in the order of the calls, as if each was handed over at once. What nobody waits
 //! for may stay written down: nobody can see the difference.
 
-use std::num::NonZero;
 use std::sync::Mutex;
 
 use ::wgpu::{
-    Buffer, BufferBinding, BufferDescriptor, BufferUsages, CommandEncoder,
-    CommandEncoderDescriptor, ComputePassDescriptor, ComputePassTimestampWrites, SubmissionIndex,
+    Buffer, BufferDescriptor, BufferUsages, CommandEncoder, CommandEncoderDescriptor,
+    ComputePassDescriptor, ComputePassTimestampWrites, SubmissionIndex,
 };
 
 use super::context::{Context, held};
+use super::groups::Groups;
 use crate::error::DeviceError;
 use crate::source::{KernelSource, MAX_PARAMS_BYTES};
 
@@ -33,6 +33,7 @@ const _: () = assert!(ROOM_BYTES >= MAX_PARAMS_BYTES);
 #[derive(Debug)]
 pub(super) struct Queue {
     pub(super) context: Context,
+    pub(super) groups: Groups,
     waiting: Mutex<Waiting>,
 }
 
@@ -77,6 +78,7 @@ impl Queue {
     pub(super) fn new(context: Context) -> Self {
         Queue {
             context,
+            groups: Groups::default(),
             waiting: Mutex::default(),
         }
     }
@@ -93,13 +95,14 @@ impl Queue {
             Some(room) => room.clone(),
             None => waiting.room.insert(self.params_room()?).clone(),
         };
-        let params = BufferBinding {
-            buffer: &room,
-            offset: waiting.take_params(dispatch.params),
-            size: NonZero::new(dispatch.params.len() as u64),
-        };
-        let buffers = dispatch.buffers.iter().copied();
-        let group = self.context.bind(&kernel, name, params, buffers)?;
+        let params = (waiting.take_params(dispatch.params), dispatch.params.len());
+        let group = self.groups.get(
+            &self.context,
+            (dispatch.source, &kernel),
+            &room,
+            params,
+            dispatch.buffers,
+        )?;
         let mut pass = self
             .encoder(&mut waiting)
             .begin_compute_pass(&ComputePassDescriptor {
@@ -131,6 +134,11 @@ impl Queue {
         }
         self.context.queue.write_buffer(to, at, words);
         Ok(())
+    }
+
+    /// Nothing that is kept for later launches holds this buffer from here on.
+    pub(super) fn forget(&self, buffer: &Buffer) {
+        self.groups.forget(buffer);
     }
 
     /// Hands over what waits, and uploads with it.
