@@ -84,15 +84,17 @@ impl Lane for CpuLane {
 /// Describes this processor.
 pub(crate) fn cpu_info() -> DeviceInfo {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
     DeviceInfo {
         kind: DeviceKind::Cpu,
         index: 0,
         driver: String::new(),
+        features: format!("{threads} hardware threads"),
         is_software: false,
         name: model_name(&text)
             .unwrap_or(std::env::consts::ARCH)
             .to_owned(),
-        parallelism: std::thread::available_parallelism().map_or(1, usize::from),
+        parallelism: threads,
     }
 }
 

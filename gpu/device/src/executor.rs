@@ -66,6 +66,7 @@ impl ExecutorDevice {
                 index: 0,
                 name: name.to_owned(),
                 driver: "executor".to_owned(),
+                features: String::new(),
                 is_software: true,
                 parallelism: 1,
             },

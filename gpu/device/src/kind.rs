@@ -41,6 +41,8 @@ pub struct DeviceInfo {
     pub name: String,
     /// Interface and driver with version; empty for the processor.
     pub driver: String,
+    /// What it offers, for people: threads, memory, clocks of its own, kinds of numbers; empty where nothing is known.
+    pub features: String,
     /// A GPU's interface that the processor computes: right, and slow.
     pub is_software: bool,
     /// How many things it does at once: hardware threads of a CPU, multiprocessors of a GPU; 0 where the driver does not say.

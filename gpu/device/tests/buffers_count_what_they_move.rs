@@ -100,6 +100,11 @@ fn the_probe_finds_the_cpu_and_explains_the_others() {
     assert!(
         matches!(&reports[0], DeviceReport::Found(info) if info.kind == DeviceKind::Cpu && info.parallelism > 0)
     );
+    for report in &reports {
+        if let DeviceReport::Found(info) = report {
+            assert!(!info.features.is_empty(), "{info:?}");
+        }
+    }
     for kind in [DeviceKind::Wgpu, DeviceKind::Cuda] {
         let own: Vec<_> = reports
             .iter()

@@ -203,6 +203,7 @@ mod tests {
             index: 0,
             name: "pretended".into(),
             driver: String::new(),
+            features: String::new(),
             is_software,
             parallelism: 0,
         };
@@ -227,6 +228,7 @@ mod tests {
             index: 77,
             name: "pretended".into(),
             driver: String::new(),
+            features: String::new(),
             is_software: false,
             parallelism: 0,
         })];

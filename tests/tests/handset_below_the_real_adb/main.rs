@@ -402,7 +402,16 @@ fn an_adb_server_killed_underneath_is_started_again() -> Result<()> {
         _ => None,
     })?;
     let (server, phone) = (&bench.server, Arc::clone(&bench.phone));
-    eventually("the server is back", || server.attach(&phone).is_ok())?;
+    let client = AdbClient::new(server.port());
+    // The old server may take the order with it as it goes: it is given again until the new one lists the phone.
+    eventually("the phone is listed by a new server", || {
+        let is_listed = client.devices().is_ok_and(|list| !list.is_empty());
+        if !is_listed {
+            // Refused while no server listens.
+            let _ = server.attach(&phone);
+        }
+        is_listed
+    })?;
     bench.wait_state(SessionState::Streaming).map(drop)
 }
 

@@ -156,6 +156,8 @@ fn describe(ordinal: c_int, driver: Version, compiler: Version) -> Result<Device
     let device = result::device::get(ordinal)?;
     let capability = capability(device)?;
     let processors = attribute_of(device, Attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?;
+    // SAFETY: `device` came from the driver.
+    let bytes = unsafe { result::device::total_mem(device) }?;
     Ok(DeviceInfo {
         kind: DeviceKind::Cuda,
         index: ordinal.unsigned_abs() as usize,
@@ -165,6 +167,7 @@ fn describe(ordinal: c_int, driver: Version, compiler: Version) -> Result<Device
             capability / 10,
             capability % 10
         ),
+        features: format!("{processors} multiprocessors, {} GiB", bytes >> 30),
         is_software: false,
         parallelism: processors.unsigned_abs() as usize,
     })

@@ -151,7 +151,31 @@ fn describe(adapter: &Adapter, index: usize) -> DeviceInfo {
             .join(" ")
             .trim()
             .to_owned(),
+        features: features_of(adapter),
         is_software: info.device_type == DeviceType::Cpu,
         parallelism: 0,
     }
+}
+
+/// What kernels and benches may use of an adapter, in words.
+fn features_of(adapter: &Adapter) -> String {
+    let (info, offered) = (adapter.get_info(), adapter.features());
+    let largest = adapter.limits().max_storage_buffer_binding_size >> 20;
+    let known = [
+        (Features::TIMESTAMP_QUERY, "a clock of its own".to_owned()),
+        (
+            Features::SUBGROUP,
+            format!(
+                "subgroups of {} to {}",
+                info.subgroup_min_size, info.subgroup_max_size
+            ),
+        ),
+        (Features::SHADER_F16, "16-bit floats".to_owned()),
+    ];
+    let found = known
+        .into_iter()
+        .filter(|(feature, _)| offered.contains(*feature));
+    let mut words: Vec<String> = found.map(|(_, words)| words).collect();
+    words.push(format!("buffers to {largest} MiB"));
+    words.join(", ")
 }

@@ -161,9 +161,14 @@ fn devices(config: &Config, cache_dir: &Path) -> Vec<Finding> {
                 } else {
                     format!(" ({})", info.driver)
                 };
+                let features = if info.features.is_empty() {
+                    String::new()
+                } else {
+                    format!("; {}", info.features)
+                };
                 ok(
                     &format!("device {}:{}", info.kind, info.index),
-                    format!("{}{driver}{software}", info.name),
+                    format!("{}{driver}{software}{features}", info.name),
                 )
             }
             DeviceReport::Unavailable {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
@@ -203,8 +203,12 @@ fn two_hundred_connects_and_a_flood_leave_nothing_in_the_engine() {
     let mut first = life.block_on(watch(&server));
     life.block_on(first.sees("a picture", picture_time));
     let pid = server.engine_pid();
-    let before = belongings(pid);
+    let mut before = (0, 0);
     for n in 0..200 {
+        if n == 21 {
+            // What begins with the first peers and stays has begun.
+            before = settled(&server, pid, (usize::MAX, usize::MAX));
+        }
         let answer = post(&server, "/whep/live", &offer);
         assert_eq!(answer.status, 201, "{n}: {}", answer.body);
         let gone = Request::new("DELETE", &resource(&answer)).send().unwrap();
@@ -222,15 +226,7 @@ fn two_hundred_connects_and_a_flood_leave_nothing_in_the_engine() {
             });
         }
     }
-    wait("nothing is left", CEILING, || {
-        let (files, threads) = belongings(pid);
-        let peers = &engine(&server)["peers"];
-        (peers["viewers"] == 1
-            && peers["connecting"] == 0
-            && files <= before.0
-            && threads <= before.1)
-            .then_some(())
-    });
+    settled(&server, pid, before);
     wait("all of it is counted", CEILING, || {
         let counters = engine(&server)["counters"].clone();
         (counters["live_messages_ignored"].as_u64().unwrap() > 0 && counters["peers_closed"] == 210)
@@ -238,6 +234,23 @@ fn two_hundred_connects_and_a_flood_leave_nothing_in_the_engine() {
     });
     life.block_on(first.sees("a further picture", picture_time));
     end(&server, &session);
+}
+
+/// What the engine holds once one viewer is left: no more than `most`.
+fn settled(server: &Server, pid: u32, most: (usize, usize)) -> (usize, usize) {
+    let begun = Instant::now();
+    loop {
+        let (held, peers) = (belongings(pid), engine(server)["peers"].clone());
+        let is_alone = peers["viewers"] == 1 && peers["connecting"] == 0;
+        if is_alone && held.0 <= most.0 && held.1 <= most.1 {
+            return held;
+        }
+        assert!(
+            begun.elapsed() < CEILING,
+            "files and threads {held:?}, at most {most:?}; {peers}"
+        );
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 /// Open files and threads of a process.
