@@ -1,4 +1,4 @@
-//! Bind groups that were made before. The same launches come again with every frame, and making a group is half of what one costs.
+//! Bind groups that were made before. The same launches come again with every frame, and making a group is most of what one costs.
 
 use std::collections::HashMap;
 use std::num::NonZero;

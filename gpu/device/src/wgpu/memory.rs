@@ -94,7 +94,7 @@ impl WgpuMemory {
 
 impl Drop for WgpuMemory {
     fn drop(&mut self) {
-        self.queue.forget(&self.buffer);
+        self.queue.groups.forget(&self.buffer);
     }
 }
 

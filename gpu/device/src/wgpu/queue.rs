@@ -136,11 +136,6 @@ impl Queue {
         Ok(())
     }
 
-    /// Nothing that is kept for later launches holds this buffer from here on.
-    pub(super) fn forget(&self, buffer: &Buffer) {
-        self.groups.forget(buffer);
-    }
-
     /// Hands over what waits, and uploads with it.
     pub(super) fn submit(&self) -> Result<SubmissionIndex, DeviceError> {
         self.hand_over(&mut held(&self.waiting))
