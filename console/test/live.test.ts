@@ -59,8 +59,8 @@ describe("messages of the data channel", () => {
   it("reads a face that is absent, a voice and the state of the stream", () => {
     const absent = read(message({ face: faceFields({ absent: "no_face", box: null, landmarks: null, pose: null, score: null }) }));
     expect(absent).toMatchObject({ face: { absent: "no_face", landmarks: null, score: null } });
-    const voice = { rtp_time: 1, pts_ns: 1e9, speaking: true, speech_probability: null, rms_dbfs: -20, peak_dbfs: -10, pitch_hz: 210 };
-    expect(read(message({ voice }))).toMatchObject({ voice: { speaking: true, rmsDbfs: -20, pitchHz: 210 } });
+    const voice = { rtp_time: 1, pts_ns: 1e9, speaking: true, speech_probability: null, rms_dbfs: -20, peak_dbfs: -10, pitch_hz: 210, pitch_harmonic: 3 };
+    expect(read(message({ voice }))).toMatchObject({ voice: { speaking: true, rmsDbfs: -20, pitchHz: 210, pitchHarmonic: 3 } });
     expect(read(message({ stream: { flowing: false, age_ms: 12 } }))).toEqual({ stream: { flowing: false, ageMs: 12 } });
     expect(read(message({ later: {} }))).toBeNull();
   });
@@ -88,7 +88,7 @@ describe("messages of the data channel", () => {
     });
     expect([...(seen.face.landmarks?.subarray(3, 6) ?? [])]).toEqual([16, 8192, -164]);
     expect(of("unseen")).toMatchObject({ face: { absent: "no_face", status: "waiting_for_face", landmarks: null, box: null, pose: null, score: null, actionUnits: null } });
-    expect(of("voice")).toEqual({ voice: { mediaSecs: 66, speaking: true, speechProbability: 0.5, rmsDbfs: -20.5, peakDbfs: -10.25, pitchHz: null } });
+    expect(of("voice")).toEqual({ voice: { mediaSecs: 66, speaking: true, speechProbability: 0.5, rmsDbfs: -20.5, peakDbfs: -10.25, pitchHz: null, pitchHarmonic: 1 } });
     expect(of("stream")).toEqual({ stream: { flowing: false, ageMs: 1500 } });
   });
 

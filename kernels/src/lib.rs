@@ -2,7 +2,8 @@
 //!
 //! **The one contract.** A launcher takes a [`Stream`](lsie_device::Stream) and [`Buffer`](lsie_device::Buffer)s or
 //! [`Frame`](lsie_device::Frame)s, checks sizes and parameters before it touches anything, and writes only its output.
-//! [`audio`] works on host slices; what of it has a version for devices is a kernel of its own ([`correlate`], [`pulse`], [`resample`]).
+//! [`audio`] works on host slices; what of it has a version for devices is a kernel of its own ([`correlate`], [`stft`], [`pulse`],
+//! [`resample`]).
 //! The `reference` module of a kernel is the plain transcription that every version is tested against.
 //! One launcher serves every device: on `cpu` it works on the calling thread, elsewhere it queues the kernel's text ([`text`]);
 //! a kernel without a version for a device says [`KernelError::NoVersion`].
@@ -45,6 +46,8 @@ pub mod project;
 pub mod pulse;
 pub mod region;
 pub mod resample;
+pub mod statistics;
+pub mod stft;
 pub mod tensor;
 pub mod text;
 

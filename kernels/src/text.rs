@@ -12,7 +12,7 @@ pub struct TextKernel {
 }
 
 /// All of them.
-pub const ALL: [TextKernel; 12] = [
+pub const ALL: [TextKernel; 14] = [
     TextKernel {
         folder: "crop",
         source: &crate::crop::SOURCE,
@@ -42,6 +42,10 @@ pub const ALL: [TextKernel; 12] = [
         source: &crate::action_units::SOURCE,
     },
     TextKernel {
+        folder: "statistics",
+        source: &crate::statistics::SOURCE,
+    },
+    TextKernel {
         folder: "exposure",
         source: &crate::exposure::SOURCE,
     },
@@ -52,6 +56,10 @@ pub const ALL: [TextKernel; 12] = [
     TextKernel {
         folder: "correlate",
         source: &crate::correlate::SOURCE,
+    },
+    TextKernel {
+        folder: "stft",
+        source: &crate::stft::SOURCE,
     },
     TextKernel {
         folder: "resample",

@@ -83,15 +83,16 @@ fn the_voice_set_is_praats() {
     }
 }
 
+/// Half a second that a person speaks.
+fn speech() -> Vec<i16> {
+    let bytes = include_bytes!("../../tests/fixtures/voice/excerpt_16khz.s16");
+    let pairs = bytes.as_chunks::<2>().0.iter();
+    pairs.map(|pair| i16::from_le_bytes(*pair)).collect()
+}
+
 #[test]
 fn pulses_of_real_speech_are_praats() {
-    let bytes = include_bytes!("../../tests/fixtures/voice/excerpt_16khz.s16");
-    let samples: Vec<i16> = bytes
-        .as_chunks::<2>()
-        .0
-        .iter()
-        .map(|pair| i16::from_le_bytes(*pair))
-        .collect();
+    let samples = speech();
     let pitch = Pitch::analyse(&samples, Form::Fast);
     let voiced = pitch.frames().iter().filter(|f| f.is_voiced()).count();
     assert_eq!((pitch.frames().len(), voiced), (56, 51));
@@ -226,4 +227,17 @@ fn ten_minutes_are_measured_like_ten_seconds() {
     assert!(measure.f0_valid && measure.perturbation_valid);
     assert!((measure.f0_mean_hz.unwrap() - short.f0_mean_hz.unwrap()).abs() < 0.5);
     assert!((measure.coverage_s / 60.0 - short.coverage_s).abs() < 0.2);
+}
+
+#[test]
+fn the_spectrum_of_real_speech_does_not_doubt_its_pitch() {
+    let pitch = Pitch::analyse(&speech(), Form::Fast);
+    let voiced = || pitch.frames().iter().filter(|f| f.is_voiced());
+    assert_eq!(
+        (
+            voiced().count(),
+            voiced().filter(|f| f.harmonic > 1).count()
+        ),
+        (51, 0)
+    );
 }

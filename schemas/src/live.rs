@@ -87,6 +87,8 @@ pub struct LiveVoice {
     pub peak_dbfs: f32,
     /// Fundamental frequency, Hz; `None` when unvoiced.
     pub pitch_hz: Option<f32>,
+    /// Which harmonic of it is likely the true one: 1, or 2 to 5.
+    pub pitch_harmonic: u8,
 }
 
 /// How the stream is.
@@ -194,6 +196,7 @@ impl LiveMessage {
             rms_dbfs: observation.rms_dbfs,
             peak_dbfs: observation.peak_dbfs,
             pitch_hz: observation.pitch_hz.filter(|hz| hz.is_finite()),
+            pitch_harmonic: observation.pitch_harmonic,
         })
     }
 

@@ -171,18 +171,94 @@ pub struct UnitScores {
 }
 
 impl UnitScores {
+    /// Each with the unit's name.
+    pub const fn scores(&self) -> [(ActionUnit, Option<f64>); 5] {
+        [
+            (ActionUnit::InnerBrow, self.inner_brow),
+            (ActionUnit::OuterBrow, self.outer_brow),
+            (ActionUnit::LipsPart, self.lips_part),
+            (ActionUnit::JawDrop, self.jaw_drop),
+            (ActionUnit::EyeClosure, self.eye_closure),
+        ]
+    }
+
     /// Those that have a value, by the name of their unit.
     pub fn measured(&self) -> impl Iterator<Item = (&'static str, f64)> {
-        [
-            ("AU1", self.inner_brow),
-            ("AU2", self.outer_brow),
-            ("AU25", self.lips_part),
-            ("AU26", self.jaw_drop),
-            ("AU45", self.eye_closure),
-        ]
-        .into_iter()
-        .filter_map(|(name, score)| Some((name, score.filter(|score| score.is_finite())?)))
+        self.scores().into_iter().filter_map(|(unit, score)| {
+            Some((unit.code(), score.filter(|score| score.is_finite())?))
+        })
     }
+}
+
+/// An action unit of the Facial Action Coding System that is scored.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+pub enum ActionUnit {
+    /// Inner brow raise.
+    #[serde(rename = "AU1")]
+    InnerBrow,
+    /// Outer brow raise.
+    #[serde(rename = "AU2")]
+    OuterBrow,
+    /// Lip corner pull: the session's smile (math 4.5).
+    #[serde(rename = "AU12")]
+    LipCorner,
+    /// Lips part.
+    #[serde(rename = "AU25")]
+    LipsPart,
+    /// Jaw drop.
+    #[serde(rename = "AU26")]
+    JawDrop,
+    /// Both eyes shut.
+    #[serde(rename = "AU45")]
+    EyeClosure,
+}
+
+impl ActionUnit {
+    /// Every unit, by number.
+    pub const ALL: [Self; 6] = [
+        Self::InnerBrow,
+        Self::OuterBrow,
+        Self::LipCorner,
+        Self::LipsPart,
+        Self::JawDrop,
+        Self::EyeClosure,
+    ];
+
+    /// Its code, which is its name on every wire: `AU12`.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::InnerBrow => "AU1",
+            Self::OuterBrow => "AU2",
+            Self::LipCorner => "AU12",
+            Self::LipsPart => "AU25",
+            Self::JawDrop => "AU26",
+            Self::EyeClosure => "AU45",
+        }
+    }
+}
+
+/// The scores of one action unit over a window. For display: what rewards are made from is computed from the scores themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct UnitStatistics {
+    /// Which unit.
+    pub unit: ActionUnit,
+    /// Frames with a score, at least 1.
+    pub frames: u32,
+    /// Mean score, 0 to 1.
+    pub mean: f32,
+    /// Sample standard deviation.
+    pub deviation: f32,
+    /// 10th percentile.
+    pub p10: f32,
+    /// Median.
+    pub median: f32,
+    /// 90th percentile.
+    pub p90: f32,
+    /// Largest score.
+    pub largest: f32,
 }
 
 /// The neutral baseline as it is carried across an engine restart (math 4.4).
@@ -224,6 +300,14 @@ pub struct VoiceObservation {
     /// Fundamental frequency in Hz, 75 to 600; `None` when unvoiced. For display: the final track may differ.
     #[serde(default)]
     pub pitch_hz: Option<f32>,
+    /// The harmonic of `pitch_hz` that the spectrum has for a fundamental: 1; or 2 to 5, where the pitch is likely so many times as high
+    /// (math 17, B10).
+    #[serde(default = "first_harmonic")]
+    pub pitch_harmonic: u8,
+}
+
+const fn first_harmonic() -> u8 {
+    1
 }
 
 /// Light copy of the newest observation that crosses the link at display rate.

@@ -219,6 +219,7 @@ fn the_committed_messages_are_those_that_the_engine_sends() {
         rms_dbfs: -20.5,
         peak_dbfs: -10.25,
         pitch_hz: None,
+        pitch_harmonic: 1,
     };
     let stream = LiveStream {
         flowing: false,

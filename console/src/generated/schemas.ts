@@ -34,6 +34,9 @@ export interface AcousticMetrics {
   shimmer_delta: number | null;
 }
 
+/** An action unit of the Facial Action Coding System that is scored. */
+export type ActionUnit = "AU1" | "AU2" | "AU12" | "AU25" | "AU26" | "AU45";
+
 /** An alert. */
 export interface Alert {
   /** Identity. */
@@ -740,6 +743,8 @@ export interface SegmentV2 {
   n_frames: number;
   /** AU12 values in it. */
   n_observations: number;
+  /** Statistics of each action unit that was scored in it; empty for segments of before version 7 of the store. */
+  action_units: Array<UnitStatistics>;
   /** Seconds of speech; null without sound or without a voice model. */
   speech_s: number | null;
   /** How the source's clock stood over the window: offset, drift and error bound; null where the source has no clock of its own. */
@@ -969,6 +974,26 @@ export type Text_256 = string;
 
 export type Text_64 = string;
 
+/** The scores of one action unit over a window. For display: what rewards are made from is computed from the scores themselves. */
+export interface UnitStatistics {
+  /** Which unit. */
+  unit: ActionUnit;
+  /** Frames with a score, at least 1. */
+  frames: number;
+  /** Mean score, 0 to 1. */
+  mean: number;
+  /** Sample standard deviation. */
+  deviation: number;
+  /** 10th percentile. */
+  p10: number;
+  /** Median. */
+  median: number;
+  /** 90th percentile. */
+  p90: number;
+  /** Largest score. */
+  largest: number;
+}
+
 /** RFC 3339 instant with an offset */
 export type UtcInstant = string;
 
@@ -1011,4 +1036,6 @@ export interface VoiceObservation {
   peak_dbfs: number;
   /** Fundamental frequency in Hz, 75 to 600; `None` when unvoiced. For display: the final track may differ. */
   pitch_hz: number | null;
+  /** The harmonic of `pitch_hz` that the spectrum has for a fundamental: 1; or 2 to 5, where the pitch is likely so many times as high (math 17, B10). */
+  pitch_harmonic: number;
 }

@@ -42,6 +42,8 @@ export interface LiveVoice {
   rmsDbfs: number;
   peakDbfs: number;
   pitchHz: number | null;
+  /** Which harmonic of it is likely the true one: 1, or 2 to 5. */
+  pitchHarmonic: number;
 }
 
 export interface LiveStream {
@@ -96,6 +98,7 @@ function voice(from: Fields): LiveVoice {
     rmsDbfs: number(from, "rms_dbfs"),
     peakDbfs: number(from, "peak_dbfs"),
     pitchHz: maybe(from, "pitch_hz"),
+    pitchHarmonic: maybe(from, "pitch_harmonic") ?? 1,
   };
 }
 

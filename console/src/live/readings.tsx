@@ -1,6 +1,7 @@
 // Single readings beside the picture: face, voice level, pitch.
 
-import { Show, type JSX } from "solid-js";
+import { For, Show, type JSX } from "solid-js";
+import type { ActionUnit, UnitStatistics } from "../generated/schemas";
 import * as format from "../format";
 import { Facts, Pill } from "../parts/parts";
 import { faceless, OLD_MS } from "../state/line";
@@ -43,7 +44,7 @@ export function Voice(): JSX.Element {
         facts={[
           ["Level", format.level(level())],
           ["Peak", format.level(voice()?.peakDbfs)],
-          ["Pitch", format.pitch(voice()?.pitchHz)],
+          ["Pitch", format.pitch(voice()?.pitchHz, voice()?.pitchHarmonic)],
           ["Speech", format.confidence(voice()?.speechProbability)],
         ]}
       />
@@ -51,14 +52,52 @@ export function Voice(): JSX.Element {
   );
 }
 
-/** Further action units, in words that need no handbook. */
-const UNITS = [
+/** Action units in words that need no handbook. */
+const UNITS: readonly (readonly [ActionUnit, string])[] = [
+  ["AU12", "Smile"],
   ["AU1", "Inner brows"],
   ["AU2", "Outer brows"],
   ["AU25", "Lips apart"],
   ["AU26", "Jaw dropped"],
   ["AU45", "Eyes shut"],
-] as const;
+];
+
+/** What a row of the action units says, for those who do not see it. */
+export const unitWords = (name: string, now: number | null | undefined, last: UnitStatistics | undefined): string =>
+  `${name}: ${now == null ? "no score" : `${format.score(now)} now`}` +
+  (last ? `; last segment: median ${format.score(last.median)}, mostly ${format.score(last.p10)} to ${format.score(last.p90)}` : "");
+
+/** Each action unit now, as a mark over the range it mostly had in the last segment. */
+function Units(): JSX.Element {
+  const last = (unit: ActionUnit) => parts.readback?.segments[0]?.action_units.find((of) => of.unit === unit);
+  const current = (unit: ActionUnit) => (unit === "AU12" ? face()?.score : face()?.actionUnits?.[unit]);
+  const share = (value: number | null | undefined) => `${Math.min(1, Math.max(0, value ?? 0)) * 100}%`;
+  return (
+    <ul class="units" aria-label="Action units; the bar is where the score mostly was in the last segment">
+      <For each={UNITS}>
+        {([unit, name]) => (
+          <li aria-label={unitWords(name, current(unit), last(unit))} title={`${unit} · ${unitWords(name, current(unit), last(unit))}`}>
+            <span class="muted">{name}</span>
+            <div class="range">
+              <Show when={last(unit)}>
+                {(of) => (
+                  <>
+                    <div class="range-span" style={{ left: share(of().p10), right: `calc(100% - ${share(of().p90)})` }} />
+                    <div class="range-median" style={{ left: share(of().median) }} />
+                  </>
+                )}
+              </Show>
+              <Show when={current(unit) != null}>
+                <div class="range-now" style={{ left: share(current(unit)) }} />
+              </Show>
+            </div>
+            <span class="num right">{format.score(current(unit))}</span>
+          </li>
+        )}
+      </For>
+    </ul>
+  );
+}
 
 export function Face(): JSX.Element {
   const session = () => parts.live_session;
@@ -93,9 +132,9 @@ export function Face(): JSX.Element {
           ["Turned", degrees(pose()?.yaw_deg)],
           ["Raised", degrees(pose()?.pitch_deg)],
           ["Tilted", degrees(pose()?.roll_deg)],
-          ...UNITS.map(([unit, name]) => [name, format.score(face()?.actionUnits?.[unit])] as const),
         ]}
       />
+      <Units />
     </section>
   );
 }

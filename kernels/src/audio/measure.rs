@@ -30,6 +30,8 @@ pub struct FrameVoice {
     pub f0_hz: Option<f64>,
     /// Voicing strength, 0 to 1.
     pub strength: f64,
+    /// The harmonic of `f0_hz` that the spectrum has for a fundamental, from 1.
+    pub harmonic: u8,
 }
 
 /// Jitter and shimmer of one stretch.
@@ -58,6 +60,8 @@ pub struct WindowMeasure {
     pub jitter: Option<f64>,
     /// Shimmer (local).
     pub shimmer: Option<f64>,
+    /// Voiced time in which the spectrum says that the pitch is too low, seconds (rule B10); `f0_mean_hz` holds it all the same.
+    pub subharmonic_s: f64,
     /// Mean harmonics-to-noise ratio of the frames that count for F0, dB.
     pub hnr_db: Option<f64>,
 }
@@ -154,6 +158,7 @@ fn voices(pitch: &Pitch, start_s: f64) -> Vec<FrameVoice> {
         duration_s: STEP_SECS,
         f0_hz: Some(frame.f0_hz),
         strength: frame.strength,
+        harmonic: frame.harmonic,
     });
     voices.collect()
 }
@@ -216,6 +221,7 @@ fn cleaned(window: WindowMeasure) -> WindowMeasure {
         } else {
             0.0
         },
+        subharmonic_s: window.subharmonic_s,
         f0_mean_hz: finite(window.f0_mean_hz).filter(|_| window.f0_valid),
         jitter: pair.map(|p| p.0),
         shimmer: pair.map(|p| p.1),
@@ -253,9 +259,11 @@ fn measure_window(
     });
     let longest_s = islands.first().map_or(0.0, |island| island.duration_s);
     let f0_valid = coverage_s >= LEAST_COVERAGE_SECS && longest_s >= LEAST_ISLAND_SECS;
+    let subharmonic = voiced().filter(|f| f.harmonic > 1);
     let mut result = WindowMeasure {
         f0_valid,
         coverage_s,
+        subharmonic_s: subharmonic.map(|f| f.duration_s.max(0.0)).sum(),
         ..WindowMeasure::default()
     };
     if !f0_valid {

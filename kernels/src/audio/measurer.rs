@@ -6,13 +6,12 @@ use lsie_device::{Device, DeviceError, DeviceKind};
 use lsie_schemas::contract::AcousticMetrics;
 
 use super::measure::{MeasureSettings, WindowMeasure, measure_pulses, measure_span_pulses};
-use super::pitch::{Form, Pitch, PitchStream, SharedCorrelator};
+use super::pitch::{Form, FrameBatch, Pitch, PitchStream, SharedFrameBatch};
 use super::pulse::{Pulses, find_pulses, find_pulses_on};
-use crate::correlate::Correlator;
 use crate::error::KernelError;
 use crate::pulse::{MAX_SAMPLES, PeriodMatcher};
 
-/// Measures segments of one session. Frames of pitch are correlated on its device in `f32`, stretches around pulses in whole numbers;
+/// Measures segments of one session. Frames of pitch are correlated and transformed on its device in `f32`, stretches around pulses in whole numbers;
 /// without a device everything is computed on the processor.
 ///
 /// On a device F0 is within 0.05 Hz of the processor's, jitter within 0.0005 and shimmer within 0.005; pulses of the same pitch are the
@@ -25,14 +24,14 @@ pub struct SegmentMeasurer {
 
 #[derive(Debug)]
 struct DeviceSide {
-    correlator: SharedCorrelator,
+    batch: SharedFrameBatch,
     matcher: PeriodMatcher,
 }
 
 impl DeviceSide {
     fn new(device: &dyn Device) -> Result<Self, DeviceError> {
         Ok(DeviceSide {
-            correlator: Arc::new(Mutex::new(Correlator::new(device)?)),
+            batch: Arc::new(Mutex::new(FrameBatch::new(device)?)),
             matcher: PeriodMatcher::new(device)?,
         })
     }
@@ -82,11 +81,8 @@ impl SegmentMeasurer {
     }
 
     fn pitch(&mut self, samples: &[i16], form: Form) -> Pitch {
-        let correlator = self
-            .device
-            .as_ref()
-            .map(|side| Arc::clone(&side.correlator));
-        let mut stream = PitchStream::on(samples.len(), form, correlator);
+        let batch = self.device.as_ref().map(|side| Arc::clone(&side.batch));
+        let mut stream = PitchStream::on(samples.len(), form, batch);
         stream.push(samples);
         if let Some(error) = stream.fault() {
             self.fault = Some(error.clone());

@@ -11,8 +11,8 @@
 //! One contract: the same samples give the same numbers, in one piece or in blocks, bit for bit on one build and machine.
 //! Samples are s16 / 32768, so every sum of products is exact in f64 and may be added in any order.
 //! On the processor nothing here touches a device buffer. Sound of a session on another device is resampled there
-//! ([`crate::resample`]), its pitch correlated ([`crate::correlate`]) and its pulses matched ([`crate::pulse`]); it then equals this
-//! within those kernels' budgets, not bit for bit.
+//! ([`crate::resample`]), its frames of pitch correlated ([`crate::correlate`]) and transformed ([`crate::stft`]) and its pulses matched
+//! ([`crate::pulse`]); it then equals this within those kernels' budgets, not bit for bit.
 
 mod harmonicity;
 mod intensity;
@@ -36,7 +36,9 @@ pub use measurer::SegmentMeasurer;
 pub use mel::{MEL_BANDS, MEL_STEP_SAMPLES, MelError, MelSpectrogram};
 pub use perturbation::{PulseWindow, jitter_local, mean_period_secs, shimmer_local};
 pub(crate) use pitch::FrameCorrelator;
-pub use pitch::{Form, Pitch, PitchError, PitchFrame, PitchNow, PitchStream, SharedCorrelator};
+pub use pitch::{
+    Form, FrameBatch, Pitch, PitchError, PitchFrame, PitchNow, PitchStream, SharedFrameBatch,
+};
 pub use pulse::{Pulses, find_pulses, find_pulses_on};
 pub use resample::{OUTPUT_RATE_HZ, ResampleError, Resampler, s16_from_unit};
 

@@ -11,7 +11,6 @@
 //! value at lag 0 and by the window's own autocorrelation. A frame whose local peak is 0 has no r: what
 //! stands there means nothing.
 
-mod batch;
 pub mod reference;
 
 use bytemuck::{Pod, Zeroable};
@@ -20,7 +19,6 @@ use lsie_device::{Argument, Buffer, Device, DeviceError, KernelSource, Launch, S
 use crate::audio::FrameCorrelator;
 use crate::error::KernelError;
 use crate::launch::{check, input, output, runs_text};
-pub use batch::Correlator;
 
 /// Samples of a frame's window.
 pub const WINDOW: usize = 638;
@@ -32,7 +30,7 @@ pub const ROW: usize = LAGS + 1;
 pub const MAX_FRAMES: usize = 64;
 
 /// The middle over which the mean is taken.
-const MEAN: std::ops::Range<usize> = 106..532;
+pub(crate) const MEAN: std::ops::Range<usize> = 106..532;
 /// The middle in which the local peak is looked for.
 const PEAK: std::ops::Range<usize> = 212..426;
 
@@ -52,6 +50,11 @@ struct Params {
     frames: u32,
     padding: [u32; 3],
     starts: [u32; MAX_FRAMES],
+}
+
+/// The window.
+pub(crate) fn window() -> Vec<f64> {
+    FrameCorrelator::new().window().to_vec()
 }
 
 /// Puts the window and the factors of the lags on a device, once at start-up.

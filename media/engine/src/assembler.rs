@@ -11,6 +11,7 @@ mod clocks;
 
 use std::collections::{BTreeMap, VecDeque};
 
+use lsie_analysis::face::UnitSummary;
 use lsie_analysis::voice::VoiceHistory;
 use lsie_graph::Either;
 use lsie_kernels::audio::{MeasureSettings, SegmentMeasurer};
@@ -20,7 +21,8 @@ use lsie_schemas::link::{
     Text,
 };
 use lsie_schemas::observation::{
-    CalibrationState, FaceObservation, NullReason, VisualTick, VoiceObservation,
+    ActionUnit, CalibrationState, FaceObservation, NullReason, UnitScores, UnitStatistics,
+    VisualTick, VoiceObservation,
 };
 use lsie_segment::{
     ClosedWindow, Gap, GapReason, ObservationRing, Patience, PcmRing, Reached, SegmentParts,
@@ -59,6 +61,7 @@ pub(crate) struct AssemblerSettings {
 struct FrameNote {
     score: Option<f64>,
     absent: Option<NullReason>,
+    units: UnitScores,
 }
 
 impl FrameNote {
@@ -75,7 +78,17 @@ impl FrameNote {
         };
         // A frame without a face has no score, whatever else it says.
         let score = score.filter(|_| observation.face.is_ok());
-        Self { score, absent }
+        Self {
+            score,
+            absent,
+            units: observation.units,
+        }
+    }
+
+    /// Every action unit of the frame.
+    fn units(&self) -> impl Iterator<Item = (ActionUnit, Option<f64>)> {
+        let others = self.units.scores().into_iter();
+        others.chain([(ActionUnit::LipCorner, self.score)])
     }
 }
 
@@ -88,6 +101,7 @@ pub(crate) struct Assembler {
     pcm: PcmRing,
     voice: VoiceHistory,
     measurer: SegmentMeasurer,
+    unit_summary: UnitSummary,
     planned: VecDeque<PlannedStimulus>,
     video_ns: Option<i64>,
     /// Smallest distance of host time from media time seen: the source's clock against ours, nanoseconds.
@@ -111,7 +125,7 @@ impl Assembler {
         settings: AssemblerSettings,
         calibration: CalibrationState,
         outbox: Outbox,
-        measurer: SegmentMeasurer,
+        (measurer, unit_summary): (SegmentMeasurer, UnitSummary),
     ) -> Self {
         let windower = Windower::new(WindowSettings {
             session_id: settings.session_id,
@@ -130,6 +144,7 @@ impl Assembler {
             pcm: PcmRing::new(settings.clock),
             voice: VoiceHistory::new(),
             measurer,
+            unit_summary,
             planned: planned.into(),
             video_ns: None,
             host_offset_ns: None,
@@ -468,6 +483,7 @@ impl Assembler {
         for reason in parts.series.iter().filter_map(|frame| frame.value.absent) {
             *absent.entry(reason).or_insert(0) += 1;
         }
+        let action_units = self.summarise(parts.series.iter().map(|frame| &frame.value));
         let scored = parts.series.iter().filter_map(|frame| {
             frame.value.score.map(|intensity| Au12Observation {
                 timestamp_s: frame.timestamp_s,
@@ -512,6 +528,7 @@ impl Assembler {
                 kind: parts.window.kind,
                 window_start: parts.window.bounds.start_utc,
                 window_end: parts.window.bounds.end_utc,
+                action_units: Bounded::cut(action_units).0,
                 frames: parts.series.len() as u32,
                 au12_series,
                 absent,
@@ -527,6 +544,26 @@ impl Assembler {
                 baseline_ratio: self.calibration.baseline(),
                 clock: self.clocks.over(start_ns, end_ns),
             })));
+    }
+
+    /// What a window's frames say of each action unit, by number.
+    fn summarise<'a>(
+        &mut self,
+        frames: impl Iterator<Item = &'a FrameNote>,
+    ) -> Vec<UnitStatistics> {
+        let mut rows = ActionUnit::ALL.map(|unit| (unit, Vec::new()));
+        for (unit, score) in frames.flat_map(FrameNote::units) {
+            let row = rows.iter_mut().find(|(of, _)| *of == unit);
+            if let Some((_, scores)) = row {
+                scores.extend(score.map(|score| score as f32));
+            }
+        }
+        let rows = rows.iter().map(|(unit, scores)| (*unit, scores.as_slice()));
+        self.unit_summary
+            .summarise(rows)
+            .into_iter()
+            .flatten()
+            .collect()
     }
 
     /// Baseline measured so far.

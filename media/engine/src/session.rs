@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use lsie_analysis::face::UnitSummary;
 use lsie_device::Device;
 use lsie_graph::Either;
 use lsie_ingest::{Input, Pace, SourceAddress, host_time_ns};
@@ -145,12 +146,13 @@ impl Opening {
                 pace: Text::cut(pace_code(self.pace)),
             }));
         let calibration = self.order.calibration;
-        let measurer = SegmentMeasurer::on(self.device.as_ref());
+        let device = self.device.as_ref();
+        let measures = (SegmentMeasurer::on(device), UnitSummary::on(device));
         Some(Assembler::new(
             settings,
             calibration,
             self.outbox.clone(),
-            measurer,
+            measures,
         ))
     }
 }

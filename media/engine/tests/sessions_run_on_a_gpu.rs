@@ -149,12 +149,18 @@ fn a_session_on_a_gpu_measures_what_the_processor_measures() {
         "measure_au12",
         "fit_pose",
         "measure_shape",
+        "summarise_rows",
     ] {
         assert!(launches(on_gpu, kernel) > 0, "{kernel}: {on_gpu:?}");
         assert!(launches(on_cpu, kernel) > 0, "{kernel}: {on_cpu:?}");
     }
     // Sessions on the processor have their own ways for sound, which are no kernels.
-    for kernel in ["resample_blocks", "correlate_frames", "match_periods"] {
+    for kernel in [
+        "resample_blocks",
+        "correlate_frames",
+        "transform_frames",
+        "match_periods",
+    ] {
         assert!(launches(on_gpu, kernel) > 0, "{kernel}: {on_gpu:?}");
         assert_eq!(launches(on_cpu, kernel), 0, "{kernel}: {on_cpu:?}");
     }
@@ -168,6 +174,7 @@ fn a_session_on_a_gpu_measures_what_the_processor_measures() {
         + launches(on_gpu, "measure_exposure")
         + launches(on_gpu, "resample_blocks")
         + launches(on_gpu, "correlate_frames")
+        + launches(on_gpu, "transform_frames")
         + launches(on_gpu, "match_periods");
     let most = |each: u64| each * (frames + 8) + others;
     assert!(on_gpu.uploads <= most(10), "{on_gpu:?}");

@@ -23,7 +23,7 @@ use crate::config::DeviceConfig;
 use crate::contract::{AcousticMetrics, Au12Observation};
 use crate::device::Precision;
 use crate::id::SegmentId;
-use crate::observation::{CalibrationState, NullReason, VisualTick};
+use crate::observation::{CalibrationState, NullReason, UnitStatistics, VisualTick};
 use crate::semantic::{SemanticQuestion, SemanticScores};
 use crate::time::UtcMicros;
 
@@ -45,6 +45,8 @@ pub const HEARTBEAT_MS: u64 = 500;
 pub const WATCHDOG_MS: u64 = 3000;
 /// Observations one segment message may carry: 30 s at 240 frames per second with room.
 pub const MAX_SERIES: usize = 8192;
+/// Action units one segment message may tell of.
+pub const MAX_UNITS: usize = 16;
 
 /// What the server tells the engine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -535,6 +537,9 @@ pub struct PitchSummary {
     pub voiced_s: f64,
     /// Mean fundamental frequency of them, Hz; `None` without any.
     pub mean_hz: Option<f64>,
+    /// Seconds of them in which the spectrum says that the pitch is too low (math 17, B10).
+    #[serde(default)]
+    pub subharmonic_s: f64,
 }
 
 /// One closed 30 s window with everything derived from it.
@@ -552,6 +557,9 @@ pub struct SegmentMessage {
     pub window_end: UtcMicros,
     /// AU12 scores in the window.
     pub au12_series: Bounded<Au12Observation, MAX_SERIES>,
+    /// Statistics of each action unit that was scored in it.
+    #[serde(default)]
+    pub action_units: Bounded<UnitStatistics, MAX_UNITS>,
     /// Frames analysed in the window.
     pub frames: u32,
     /// Frames without a value, by reason: one entry per [`NullReason`] at most.

@@ -31,6 +31,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration::Sql(include_str!("migrations/0004_physiology.sql")),
     Migration::Sql(include_str!("migrations/0005_propensity.sql")),
     Migration::Sql(include_str!("migrations/0006_segment_clock.sql")),
+    Migration::Sql(include_str!("migrations/0007_action_units.sql")),
 ];
 
 /// What migrating found and did.

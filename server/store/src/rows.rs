@@ -9,7 +9,7 @@ use lsie_schemas::contract::{
 };
 use lsie_schemas::id::SegmentId;
 use lsie_schemas::link::{GapNote, SegmentClock};
-use lsie_schemas::observation::NullReason;
+use lsie_schemas::observation::{NullReason, UnitStatistics};
 use lsie_schemas::time::UtcMicros;
 use uuid::Uuid;
 
@@ -404,6 +404,8 @@ pub struct SegmentRow {
     pub peak_dbfs: Option<f64>,
     /// AU12 values.
     pub n_observations: u32,
+    /// Statistics of each action unit that was scored in it.
+    pub action_units: Vec<UnitStatistics>,
     /// Frames analysed.
     pub n_frames: u32,
     /// Frames without a value, by reason.

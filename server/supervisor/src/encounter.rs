@@ -156,6 +156,7 @@ fn lost_segment(session_id: Uuid, stimulus_time_s: f64, reason: &str) -> Option<
         silence_prefix_s: 0.0,
         voice: None,
         n_observations: 0,
+        action_units: Vec::new(),
         n_frames: 0,
         absent: std::collections::BTreeMap::new(),
         baseline_ratio: None,

@@ -360,6 +360,7 @@ fn segment() -> Result<SegmentMessage> {
         }])
         .0,
         frames: 1,
+        action_units: Bounded::default(),
         absent: BTreeMap::new(),
         acoustic: None,
         voice: None,

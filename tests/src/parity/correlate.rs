@@ -2,10 +2,8 @@
 
 use anyhow::{Context as _, ensure};
 use lsie_kernels::KernelError;
-use lsie_kernels::audio::{Form, Pitch, PitchStream};
-use lsie_kernels::correlate::{
-    Correlator, MAX_FRAMES, ROW, WINDOW, launch, reference, upload_tables,
-};
+use lsie_kernels::audio::{Form, FrameBatch, Pitch, PitchStream};
+use lsie_kernels::correlate::{MAX_FRAMES, ROW, WINDOW, launch, reference, upload_tables};
 
 use super::{Budget, Case, Place};
 
@@ -25,7 +23,7 @@ pub(super) const CASES: &[Case] = &[
 ];
 
 /// Something between a voice and noise, and silence in the middle.
-fn sound(count: usize) -> Vec<i16> {
+pub(super) fn sound(count: usize) -> Vec<i16> {
     let mut state = 1_u32;
     (0..count)
         .map(|n| {
@@ -44,7 +42,7 @@ fn sound(count: usize) -> Vec<i16> {
         .collect()
 }
 
-fn units(samples: &[i16]) -> Vec<f64> {
+pub(super) fn units(samples: &[i16]) -> Vec<f64> {
     samples.iter().map(|s| f64::from(*s) / 32768.0).collect()
 }
 
@@ -80,8 +78,8 @@ fn sounds(place: &Place) -> anyhow::Result<()> {
 fn track(place: &Place) -> anyhow::Result<()> {
     let samples = sound(40_000);
     let wanted = Pitch::analyse(&samples, Form::Fast);
-    let correlator = Correlator::new(place.device.as_ref())?;
-    let shared = std::sync::Arc::new(std::sync::Mutex::new(correlator));
+    let batch = FrameBatch::new(place.device.as_ref())?;
+    let shared = std::sync::Arc::new(std::sync::Mutex::new(batch));
     let mut stream = PitchStream::on(samples.len(), Form::Fast, Some(shared));
     for piece in samples.chunks(1777) {
         stream.push(piece);
@@ -98,6 +96,7 @@ fn track(place: &Place) -> anyhow::Result<()> {
     for (a, b) in pairs() {
         let worst = (a.f0_hz - b.f0_hz).abs();
         ensure!(worst < 0.05, "{a:?} {b:?}");
+        ensure!(a.harmonic == b.harmonic, "{a:?} {b:?}");
     }
     Ok(())
 }

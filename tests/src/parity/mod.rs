@@ -17,6 +17,8 @@ mod project;
 mod pulse;
 mod recording;
 mod resample;
+mod statistics;
+mod stft;
 mod tensor;
 mod transfer;
 
@@ -46,9 +48,11 @@ pub fn cases() -> Vec<Case> {
         recording::CASES,
         pose::CASES,
         action_units::CASES,
+        statistics::CASES,
         exposure::CASES,
         tensor::CASES,
         correlate::CASES,
+        stft::CASES,
         resample::CASES,
         pulse::CASES,
     ]

@@ -159,6 +159,7 @@ fn frame(raw: &Value) -> Option<FrameVoice> {
         duration_s: as_float(raw.get(1)?)?,
         f0_hz: raw.get(2).and_then(as_float),
         strength: as_float(raw.get(3)?)?,
+        harmonic: 1,
     })
 }
 
@@ -188,6 +189,7 @@ fn window_input(input: Input<'_>, side: &str) -> Result<WindowMeasure, RunError>
         f0_mean_hz: float("f0_mean", "_hz")?,
         jitter: float("jitter_mean", "")?,
         shimmer: float("shimmer_mean", "")?,
+        subharmonic_s: 0.0,
         hnr_db: None,
     })
 }

@@ -8,6 +8,7 @@ use realfft::num_complex::Complex;
 use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 
 use super::super::RATE_HZ;
+use super::harmonic::fundamental_harmonic;
 use super::sinc::{Autocorrelation, RANGE, Refiner};
 use super::{FLOOR_HZ, Form, OCTAVE_COST, VOICING_THRESHOLD};
 
@@ -27,6 +28,8 @@ const KEPT: usize = 14;
 pub(super) struct Candidate {
     pub(super) f0_hz: f64,
     pub(super) strength: f64,
+    /// See [`super::PitchFrame::harmonic`].
+    pub(super) harmonic: u8,
 }
 
 /// Voiced candidates and local peaks of all frames so far, by ascending lag within a frame.
@@ -71,6 +74,7 @@ pub(crate) struct FrameCorrelator {
     hann_factors: Vec<f64>,
     time: Vec<f64>,
     spectrum: Vec<Complex<f64>>,
+    powers: Vec<f64>,
     scratch: Vec<Complex<f64>>,
 }
 
@@ -84,6 +88,7 @@ impl FrameCorrelator {
             .collect();
         let mut correlator = Self {
             spectrum: forward.make_output_vec(),
+            powers: vec![0.0; FFT / 2 + 1],
             scratch: vec![Complex::default(); scratch],
             forward,
             inverse,
@@ -126,6 +131,18 @@ impl FrameCorrelator {
         lags.map(move |(ac, factor)| ac * scale * factor)
     }
 
+    /// Power of the bins of the frame that was correlated last.
+    pub(crate) fn powers(&self) -> &[f64] {
+        &self.powers
+    }
+
+    /// The windowed frame itself.
+    pub(crate) fn windowed(mut self, samples: &[f64], start: usize) -> Option<Vec<f64>> {
+        self.window_frame(samples, start)?;
+        self.time.truncate(WINDOW);
+        Some(self.time)
+    }
+
     /// Fills `time` with the windowed frame and tells its local peak.
     fn window_frame(&mut self, samples: &[f64], start: usize) -> Option<f64> {
         let frame = samples.get(start..start + WINDOW)?;
@@ -148,8 +165,9 @@ impl FrameCorrelator {
             &mut self.spectrum,
             &mut self.scratch,
         );
-        for bin in &mut self.spectrum {
-            *bin = Complex::new(bin.norm_sqr(), 0.0);
+        for (bin, power) in self.spectrum.iter_mut().zip(&mut self.powers) {
+            *power = bin.norm_sqr();
+            *bin = Complex::new(*power, 0.0);
         }
         let inverse = self.inverse.process_with_scratch(
             &mut self.spectrum,
@@ -169,6 +187,7 @@ pub(super) fn window_start(left: usize) -> Option<usize> {
 pub(super) struct FrameAnalyser {
     correlator: FrameCorrelator,
     correlation: Autocorrelation,
+    powers: Vec<f64>,
     peaks: Vec<usize>,
     refiner: Refiner,
 }
@@ -184,6 +203,7 @@ impl FrameAnalyser {
         Self {
             correlator: FrameCorrelator::new(),
             correlation: Autocorrelation::new(),
+            powers: vec![0.0; FFT / 2 + 1],
             peaks: Vec::with_capacity(RANGE),
             refiner: Refiner::new(form),
         }
@@ -196,16 +216,20 @@ impl FrameAnalyser {
         let local_peak = local_peak.unwrap_or(0.0);
         if local_peak > 0.0 {
             self.correlation.set(self.correlator.lags());
+            self.powers.copy_from_slice(self.correlator.powers());
             self.add_candidates(table);
         }
         table.close_frame(local_peak);
     }
 
-    /// Adds a frame that a device has correlated: its local peak and the lags from 1.
-    pub(super) fn take(&mut self, row: &[f32], table: &mut CandidateTable) {
+    /// Adds a frame that a device has correlated and transformed: its local peak and the lags from 1, and the power of its bins.
+    pub(super) fn take(&mut self, row: &[f32], powers: &[f32], table: &mut CandidateTable) {
         let (local_peak, lags) = row.split_first().map_or((0.0, row), |(p, l)| (*p, l));
         if local_peak > 0.0 {
             self.correlation.set(lags.iter().map(|lag| f64::from(*lag)));
+            for (slot, power) in self.powers.iter_mut().zip(powers) {
+                *slot = f64::from(*power);
+            }
             self.add_candidates(table);
         }
         table.close_frame(f64::from(local_peak));
@@ -216,9 +240,11 @@ impl FrameAnalyser {
         for lag in &self.peaks {
             let (lag, value) = self.refiner.refine(&self.correlation, *lag);
             let strength = if value > 1.0 { 1.0 / value } else { value };
+            let f0_hz = RATE_HZ / lag;
             table.candidates.push(Candidate {
-                f0_hz: RATE_HZ / lag,
+                f0_hz,
                 strength,
+                harmonic: fundamental_harmonic(&self.powers, f0_hz),
             });
         }
     }

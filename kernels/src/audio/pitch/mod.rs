@@ -5,13 +5,16 @@
 //! v2 `Form::Fast`: the same sinc as a polynomial of the phase, its maximum by Newton's method
 //! tolerance between them: the same voicing in every frame, F0 within 1e-6 Hz, strength within 1e-9
 
+mod batch;
 mod frame;
+mod harmonic;
 mod path;
 mod sinc;
 mod stream;
 
+pub use batch::FrameBatch;
 pub(crate) use frame::FrameCorrelator;
-pub use stream::{PitchNow, PitchStream, SharedCorrelator};
+pub use stream::{PitchNow, PitchStream, SharedFrameBatch};
 
 use super::RATE_HZ;
 
@@ -59,6 +62,9 @@ pub struct PitchFrame {
     pub f0_hz: f64,
     /// Normalised autocorrelation at the period, 0 to 1; 0 when unvoiced.
     pub strength: f64,
+    /// The harmonic of `f0_hz` that the spectrum has for a fundamental: 1; or 2 to 5, where the sound's pitch is likely so many times as
+    /// high (rule B10).
+    pub harmonic: u8,
 }
 
 impl PitchFrame {

@@ -4,14 +4,15 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::super::unit_from_s16;
+use super::batch::FrameBatch;
 use super::frame::{Candidate, CandidateTable, FrameAnalyser, HALF, window_start};
 use super::path::{best_path, intensity, local_value, unvoiced_strength};
 use super::{CEILING_HZ, Form, FrameGrid, Pitch, PitchError};
-use crate::correlate::{Correlator, ROW, WINDOW};
+use crate::correlate::WINDOW;
 use crate::error::KernelError;
 
 /// A device's side of the pitch, which the streams of one source use one after the other.
-pub type SharedCorrelator = Arc<Mutex<Correlator>>;
+pub type SharedFrameBatch = Arc<Mutex<FrameBatch>>;
 
 /// What can be said about the newest frame before the segment ends. For display; the final path may differ.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -22,6 +23,8 @@ pub struct PitchNow {
     pub f0_hz: Option<f64>,
     /// Its strength, 0 to 1.
     pub strength: f64,
+    /// As of [`super::PitchFrame`].
+    pub harmonic: u8,
 }
 
 /// Analyses one segment of a known length in pieces of any size. At its end it equals [`Pitch::analyse`] bit for bit.
@@ -33,7 +36,7 @@ pub struct PitchStream {
     samples: Vec<f64>,
     peak: f64,
     table: CandidateTable,
-    correlator: Option<SharedCorrelator>,
+    batch: Option<SharedFrameBatch>,
     fault: Option<KernelError>,
     /// Frames that are complete and not analysed, by the sample left of their centre.
     ready: Vec<usize>,
@@ -50,23 +53,23 @@ impl PitchStream {
             samples: Vec::with_capacity(segment_samples),
             peak: 0.0,
             table: CandidateTable::default(),
-            correlator: None,
+            batch: None,
             fault: None,
             ready: Vec::new(),
         }
     }
 
-    /// The same with frames correlated on a device, those that one push completes in one launch. Should the device fail, the
+    /// The same with frames correlated and transformed on a device, those that one push completes in one launch. Should the device fail, the
     /// processor goes on ([`PitchStream::fault`]).
     #[must_use]
-    pub fn on(segment_samples: usize, form: Form, correlator: Option<SharedCorrelator>) -> Self {
+    pub fn on(segment_samples: usize, form: Form, batch: Option<SharedFrameBatch>) -> Self {
         Self {
-            correlator,
+            batch,
             ..Self::new(segment_samples, form)
         }
     }
 
-    /// Why frames are not correlated on the device any more.
+    /// Why frames are not on the device any more.
     #[must_use]
     pub fn fault(&self) -> Option<&KernelError> {
         self.fault.as_ref()
@@ -108,7 +111,7 @@ impl PitchStream {
     /// Analyses the first frames of `lefts` that make a batch; none when there is no device for them, or the segment ends within the
     /// first one's window.
     fn analyse_on_device(&mut self, lefts: &[usize]) -> usize {
-        let Some(shared) = &self.correlator else {
+        let Some(shared) = &self.batch else {
             return 0;
         };
         let is_whole = |start: &usize| start + WINDOW <= self.samples.len();
@@ -116,24 +119,23 @@ impl PitchStream {
             .iter()
             .map_while(|left| window_start(*left).filter(is_whole))
             .collect();
-        let count = Correlator::batch_of(&starts);
-        let batch = starts.get(..count).unwrap_or_default();
+        let count = FrameBatch::batch_of(&starts);
+        let starts = starts.get(..count).unwrap_or_default();
         // Buffers are whole after a panic elsewhere.
-        let mut correlator = shared.lock().unwrap_or_else(PoisonError::into_inner);
-        match correlator.run(&self.samples, batch) {
-            Ok(rows) => {
-                for row in rows.chunks_exact(ROW) {
-                    self.analyser.take(row, &mut self.table);
+        let mut batch = shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let fault = match batch.run(&self.samples, starts) {
+            Ok(frames) => {
+                for (row, powers) in frames {
+                    self.analyser.take(row, powers, &mut self.table);
                 }
-                count
+                return count;
             }
-            Err(error) => {
-                drop(correlator);
-                self.fault = Some(error);
-                self.correlator = None;
-                0
-            }
-        }
+            Err(error) => error,
+        };
+        drop(batch);
+        self.fault = Some(fault);
+        self.batch = None;
+        0
     }
 
     /// The newest complete frame; `None` before the first.
@@ -154,6 +156,7 @@ impl PitchStream {
             time_s: self.grid.time_s(frame),
             f0_hz: best.map(|c| c.f0_hz),
             strength: best.map_or(0.0, |c| c.strength),
+            harmonic: best.map_or(1, |c| c.harmonic),
         })
     }
 

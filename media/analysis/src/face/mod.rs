@@ -8,6 +8,7 @@
 //! ```
 //!
 //! Beside AU12, [`UnitMeter`] scores brows, lips, jaw and lids from the same landmarks: [`FaceTracker::action_units`].
+//! [`UnitSummary`] says in few numbers what they were over a window.
 //! [`Subject`] decides whom to follow and [`Calibrator`] keeps a neutral baseline; both are pure. Each person is scored against
 //! their own baseline: whoever takes over calibrates first, whoever returns to their place goes on. [`FaceNetworks`] runs kernels and networks. [`FaceTracker`] joins them: one frame in, one observation out, always. [`FaceLayer`] is the
 //! tracker as a node of a graph.
@@ -20,6 +21,7 @@ mod layer;
 mod networks;
 mod picture;
 mod region;
+mod statistics;
 mod subject;
 mod tracker;
 mod trial;
@@ -31,6 +33,7 @@ pub use layer::{FaceControl, FaceLayer};
 pub use networks::FaceNetworks;
 pub use picture::{PictureHint, PictureMeter};
 pub use region::{box_of, region_from_detection, region_from_landmarks};
+pub use statistics::UnitSummary;
 pub use subject::{Candidate, FaceBox, Loss, Plan, Subject, SubjectRules};
 pub use tracker::{FaceCounters, FaceTracker, SessionPhase};
 pub use trial::FaceTrial;

@@ -102,6 +102,7 @@ mod tests {
             rms_dbfs,
             peak_dbfs: rms_dbfs + 3.0,
             pitch_hz: None,
+            pitch_harmonic: 1,
         }
     }
 

@@ -6,8 +6,7 @@
 use std::sync::{Arc, Mutex};
 
 use lsie_device::{Device, DeviceKind};
-use lsie_kernels::audio::{Form, Pitch, PitchStream, SharedCorrelator};
-use lsie_kernels::correlate::Correlator;
+use lsie_kernels::audio::{Form, FrameBatch, Pitch, PitchNow, PitchStream, SharedFrameBatch};
 use lsie_schemas::link::PitchSummary;
 use lsie_schemas::window::SEGMENT_SECS;
 
@@ -34,17 +33,17 @@ pub(super) struct PitchWindows {
     current: Option<(i64, PitchStream)>,
     /// Position behind the newest sample, from media time zero.
     next: i64,
-    /// Where frames are correlated; on the processor without it.
-    correlator: Option<SharedCorrelator>,
+    /// Where frames are correlated and transformed; on the processor without it.
+    batch: Option<SharedFrameBatch>,
 }
 
 impl PitchWindows {
-    /// Correlates frames on this device, or says in the log why the processor does it.
+    /// Analyses frames on this device, or says in the log why the processor does it.
     pub(super) fn on(device: &dyn Device) -> Self {
         let mut windows = PitchWindows::default();
         if device.info().kind != DeviceKind::Cpu {
-            match Correlator::new(device) {
-                Ok(correlator) => windows.correlator = Some(Arc::new(Mutex::new(correlator))),
+            match FrameBatch::new(device) {
+                Ok(batch) => windows.batch = Some(Arc::new(Mutex::new(batch))),
                 Err(error) => {
                     tracing::warn!(%error, "pitch is measured on the processor");
                 }
@@ -82,10 +81,10 @@ impl PitchWindows {
         }
     }
 
-    /// F0 of the newest frame in Hz; `None` when it is unvoiced, or before the first.
-    pub(super) fn now_hz(&self) -> Option<f32> {
+    /// The newest frame, if it is voiced; `None` before the first, too.
+    pub(super) fn now(&self) -> Option<PitchNow> {
         let (_, stream) = self.current.as_ref()?;
-        Some(stream.now()?.f0_hz? as f32)
+        stream.now().filter(|now| now.f0_hz.is_some())
     }
 
     /// Fills with zeros up to `position`; a window without any sample is passed over.
@@ -112,7 +111,7 @@ impl PitchWindows {
         let taken = samples.len().min(stream.missing_samples());
         stream.push(samples.get(..taken).unwrap_or_default());
         if let Some(error) = stream.fault()
-            && self.correlator.take().is_some()
+            && self.batch.take().is_some()
         {
             tracing::warn!(%error, "pitch is measured on the processor from now on");
         }
@@ -136,8 +135,8 @@ impl PitchWindows {
 
     fn begin(&mut self, window: i64) {
         self.next = window.saturating_mul(WINDOW_SAMPLES);
-        let correlator = self.correlator.clone();
-        let stream = PitchStream::on(WINDOW_SAMPLES as usize, Form::Fast, correlator);
+        let batch = self.batch.clone();
+        let stream = PitchStream::on(WINDOW_SAMPLES as usize, Form::Fast, batch);
         self.current = Some((window, stream));
     }
 }
@@ -150,13 +149,15 @@ fn span(count: usize) -> i64 {
 /// What a track says about its whole length.
 #[must_use]
 pub fn summary(track: &Pitch) -> PitchSummary {
-    let voiced = track.frames().iter().filter(|frame| frame.is_voiced());
-    let (count, sum_hz) = voiced.fold((0_u32, 0.0), |(count, sum), frame| {
+    let voiced = || track.frames().iter().filter(|frame| frame.is_voiced());
+    let (count, sum_hz) = voiced().fold((0_u32, 0.0), |(count, sum), frame| {
         (count + 1, sum + frame.f0_hz)
     });
+    let too_low = voiced().filter(|frame| frame.harmonic > 1).count();
     PitchSummary {
         voiced_s: f64::from(count) * FRAME_SECS,
         mean_hz: (count > 0).then(|| sum_hz / f64::from(count)),
+        subharmonic_s: too_low as f64 * FRAME_SECS,
     }
 }
 
@@ -215,10 +216,12 @@ mod tests {
     #[test]
     fn pitch_is_there_while_it_is_spoken_and_absent_in_silence() {
         let mut pitch = PitchWindows::default();
-        assert_eq!(pitch.now_hz(), None);
+        assert_eq!(pitch.now(), None);
         pitch.push(&buzz(0, 8000), 0, |_| {});
-        assert!((pitch.now_hz().unwrap() - 125.0).abs() < 1.0);
+        let now = pitch.now().unwrap();
+        assert!((now.f0_hz.unwrap() - 125.0).abs() < 1.0);
+        assert_eq!(now.harmonic, 1);
         pitch.push(&[0; 8000], 8000 * SAMPLE_NS, |_| {});
-        assert_eq!(pitch.now_hz(), None);
+        assert_eq!(pitch.now(), None);
     }
 }

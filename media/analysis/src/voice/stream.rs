@@ -151,13 +151,15 @@ impl VoiceStream {
             let change = self.hysteresis.push(probability, end_ns);
             report_change(change, report);
         }
+        let pitch = self.pitch.now();
         report(VoiceOutput::Observation(VoiceObservation {
             pts_ns: end_ns,
             speech_probability: probability,
             speaking: self.hysteresis.is_speaking(),
             rms_dbfs: level.rms_dbfs,
             peak_dbfs: level.peak_dbfs,
-            pitch_hz: self.pitch.now_hz(),
+            pitch_hz: pitch.and_then(|now| Some(now.f0_hz? as f32)),
+            pitch_harmonic: pitch.map_or(1, |now| now.harmonic),
         }));
         if self.silero.is_err() {
             // The network failed just now: speech must not stay on for ever.

@@ -1,6 +1,7 @@
 //! The columns of the tables: one list that every writer and the data dictionary read.
 
 use lsie_analysis::face::{UnitAbsent, UnitReading};
+use lsie_schemas::observation::{ActionUnit, UnitStatistics};
 
 use super::row::FrameRow;
 use super::window::WindowRow;
@@ -41,6 +42,11 @@ fn unit(reading: UnitReading) -> Value {
 fn pose(row: &FrameRow, axis: usize) -> Value {
     let angle = row.pose_deg.and_then(|pose| pose.get(axis).copied());
     real(angle.map(f64::from))
+}
+
+fn of_unit(row: &WindowRow, unit: ActionUnit, number: fn(&UnitStatistics) -> f32) -> Value {
+    let statistics = row.units.iter().find(|of| of.unit == unit);
+    real(statistics.map(|of| f64::from(number(of))))
 }
 
 macro_rules! columns {
@@ -84,12 +90,23 @@ pub const WINDOW_COLUMNS: &[ColumnHelp<WindowRow>] = columns! {
     "frames_scored", "", "Of them with an AU12 score", |r| Value::Int(Some(r.frames_scored));
     "au12_mean", "0..1", "Mean AU12 score", |r| real(r.au12_mean);
     "au12_p90", "0..1", "90th percentile of the AU12 score", |r| real(r.au12_p90);
+    "au01_mean", "0..1", "Mean inner brow raise", |r| of_unit(r, ActionUnit::InnerBrow, |of| of.mean);
+    "au01_p90", "0..1", "90th percentile of inner brow raise", |r| of_unit(r, ActionUnit::InnerBrow, |of| of.p90);
+    "au02_mean", "0..1", "Mean outer brow raise", |r| of_unit(r, ActionUnit::OuterBrow, |of| of.mean);
+    "au02_p90", "0..1", "90th percentile of outer brow raise", |r| of_unit(r, ActionUnit::OuterBrow, |of| of.p90);
+    "au25_mean", "0..1", "Mean lips part", |r| of_unit(r, ActionUnit::LipsPart, |of| of.mean);
+    "au25_p90", "0..1", "90th percentile of lips part", |r| of_unit(r, ActionUnit::LipsPart, |of| of.p90);
+    "au26_mean", "0..1", "Mean jaw drop", |r| of_unit(r, ActionUnit::JawDrop, |of| of.mean);
+    "au26_p90", "0..1", "90th percentile of jaw drop", |r| of_unit(r, ActionUnit::JawDrop, |of| of.p90);
+    "au45_mean", "0..1", "Mean eye closure", |r| of_unit(r, ActionUnit::EyeClosure, |of| of.mean);
+    "au45_p90", "0..1", "90th percentile of eye closure", |r| of_unit(r, ActionUnit::EyeClosure, |of| of.p90);
     "blinks_per_min", "1/min", "Blink rate at the window's last measured frame", |r| real(r.blinks_per_min);
     "main_absence", "", "Most frequent reason for a missing score", |r| Value::Word(r.main_absence);
     "sound_s", "s", "Sound in the window", |r| real(Some(r.sound_s));
     "voiced_s", "s", "Voiced time", |r| real(r.acoustic.map(|a| a.coverage_s));
     "f0_valid", "", "At least 1 s voiced and 0.2 s in one piece", |r| Value::Flag(r.acoustic.is_some_and(|a| a.f0_valid));
     "f0_mean_hz", "Hz", "Mean fundamental frequency of voiced frames", |r| real(r.acoustic.and_then(|a| a.f0_mean_hz));
+    "f0_subharmonic_s", "s", "Voiced time in which the spectrum says that the pitch is too low, by 2 to 5 times", |r| real(r.acoustic.map(|a| a.subharmonic_s));
     "perturbation_valid", "", "A voiced stretch gave jitter and shimmer", |r| Value::Flag(r.acoustic.is_some_and(|a| a.perturbation_valid));
     "jitter_local", "", "Jitter (local) of the longest usable voiced stretch", |r| real(r.acoustic.and_then(|a| a.jitter));
     "shimmer_local", "", "Shimmer (local) of that stretch", |r| real(r.acoustic.and_then(|a| a.shimmer));

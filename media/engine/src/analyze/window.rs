@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use lsie_analysis::face::UnitSummary;
 use lsie_analysis::voice::VoiceHistory;
 use lsie_device::Device;
 use lsie_kernels::audio::{MeasureSettings, SegmentMeasurer, WindowMeasure};
 use lsie_schemas::link::VoiceSummary;
+use lsie_schemas::observation::{ActionUnit, UnitStatistics};
 
 use super::row::FrameRow;
 use crate::sound::SoundChunk;
@@ -35,6 +37,8 @@ pub struct WindowRow {
     pub au12_mean: Option<f64>,
     /// 90th percentile of the score (math 1.6).
     pub au12_p90: Option<f64>,
+    /// Statistics of the other action units that were scored.
+    pub units: Vec<UnitStatistics>,
     /// Blink rate at the last frame that had one.
     pub blinks_per_min: Option<f64>,
     /// Most frequent reason for a missing score.
@@ -55,6 +59,7 @@ pub(super) struct Windows {
     samples: Vec<i16>,
     voice: VoiceHistory,
     measurer: SegmentMeasurer,
+    unit_summary: UnitSummary,
     /// Window that `samples` belong to.
     open: Option<i64>,
 }
@@ -64,6 +69,7 @@ struct Pictures {
     frames: i64,
     measured: i64,
     scores: Vec<f64>,
+    units: BTreeMap<ActionUnit, Vec<f32>>,
     absent: BTreeMap<&'static str, i64>,
     blinks_per_min: Option<f64>,
     last_ns: i64,
@@ -76,10 +82,11 @@ struct Sound {
 }
 
 impl Windows {
-    /// Sound is measured on `device`, or on the processor once that fails.
+    /// Sound is measured and action units are summarised on `device`, or on the processor once that fails.
     pub(super) fn on(device: &dyn Device) -> Self {
         Self {
             measurer: SegmentMeasurer::on(device),
+            unit_summary: UnitSummary::on(device),
             ..Self::default()
         }
     }
@@ -92,6 +99,10 @@ impl Windows {
         window.frames += 1;
         window.measured += i64::from(row.face_id.is_some());
         window.scores.extend(row.au12_score);
+        for (unit, score) in row.units.scores().scores() {
+            let scores = window.units.entry(unit).or_default();
+            scores.extend(score.map(|score| score as f32));
+        }
         if let Some(reason) = row.absent {
             *window.absent.entry(reason).or_default() += 1;
         }
@@ -144,6 +155,7 @@ impl Windows {
     /// All windows in order of time.
     pub(super) fn finish(mut self) -> Vec<WindowRow> {
         self.close();
+        let mut units = self.summarise_units();
         let mut numbers: Vec<i64> = self
             .pictures
             .keys()
@@ -152,7 +164,31 @@ impl Windows {
             .collect();
         numbers.sort_unstable();
         numbers.dedup();
-        numbers.into_iter().map(|number| self.row(number)).collect()
+        let rows = numbers.into_iter().map(|number| {
+            let units = units.remove(&number).unwrap_or_default();
+            WindowRow {
+                units,
+                ..self.row(number)
+            }
+        });
+        rows.collect()
+    }
+
+    /// The action units of every window.
+    fn summarise_units(&mut self) -> BTreeMap<i64, Vec<UnitStatistics>> {
+        let windows = self.pictures.iter();
+        let rows = windows.flat_map(|(number, pictures)| {
+            let units = pictures.units.iter();
+            units.map(move |(unit, scores)| (*number, (*unit, scores.as_slice())))
+        });
+        let all = self
+            .unit_summary
+            .summarise(rows.clone().map(|(_, row)| row));
+        let mut told = BTreeMap::<i64, Vec<UnitStatistics>>::new();
+        for ((number, _), statistics) in rows.zip(all) {
+            told.entry(number).or_default().extend(statistics);
+        }
+        told
     }
 
     fn row(&mut self, window: i64) -> WindowRow {

@@ -32,7 +32,7 @@ fn assembler_with(
             settings,
             CalibrationState::default(),
             outbox,
-            SegmentMeasurer::default(),
+            (SegmentMeasurer::default(), UnitSummary::default()),
         ),
         sent,
     )
@@ -297,4 +297,34 @@ fn a_segment_carries_the_worst_that_its_clock_was() {
     let closed = segments(&sent);
     assert_eq!(closed.len(), 1);
     assert_eq!(closed[0].clock, Some(said(ClockRung::OneWay, 30.0)));
+}
+
+#[test]
+fn a_segment_tells_of_each_unit_that_was_scored_and_of_no_other() {
+    let (mut assembler, sent) = assembler(false, 4096);
+    for n in 0..=310 {
+        let mut observation = frame(n * FRAME_NS, Some(0.8), Some(0.25));
+        observation.units.jaw_drop = (n % 2 == 0).then_some(if n < 150 { 0.5 } else { 0.75 });
+        observation.units.inner_brow = Some(f64::NAN);
+        show(&mut assembler, observation);
+    }
+    let closed = segments(&sent);
+    let [smile, jaw] = closed[0].action_units.as_slice() else {
+        panic!("{:?}", closed[0].action_units);
+    };
+    assert_eq!(
+        (smile.unit, jaw.unit),
+        (ActionUnit::LipCorner, ActionUnit::JawDrop)
+    );
+    // The window's ends belong to it: 301 frames, of which every second has a jaw.
+    assert_eq!((smile.frames, jaw.frames), (301, 151));
+    assert_eq!((smile.mean, smile.deviation, smile.p90), (0.25, 0.0, 0.25));
+    assert_eq!(
+        (jaw.p10, jaw.median, jaw.p90, jaw.largest),
+        (0.5, 0.75, 0.75, 0.75)
+    );
+    assert!(
+        (jaw.mean - (75.0 * 0.5 + 76.0 * 0.75) / 151.0).abs() < 1e-6,
+        "{jaw:?}"
+    );
 }

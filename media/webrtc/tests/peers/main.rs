@@ -136,6 +136,7 @@ fn voice(pts_ns: i64) -> Vec<u8> {
         rms_dbfs: -20.0,
         peak_dbfs: -10.0,
         pitch_hz: None,
+        pitch_harmonic: 1,
     };
     LiveMessage::Voice(voice).encode().unwrap()
 }

@@ -164,7 +164,7 @@ fn show_readback(r: &LiveReadback) -> String {
                         if v.speaking { "speaking" } else { "silent" },
                         v.rms_dbfs,
                         v.pitch_hz
-                            .map_or_else(String::new, |hz| format!(", pitch {hz:.0} Hz"))
+                            .map_or_else(String::new, |hz| pitch_words(hz, v.pitch_harmonic))
                     )
                 },
             ),
@@ -178,4 +178,15 @@ fn show_readback(r: &LiveReadback) -> String {
         ("gap", format!("{from} to {to}: {}", gap.reason))
     }));
     format!("{}\n{}", facts(&lines), encounters(&r.encounters))
+}
+
+/// The pitch, and what it likely is where the spectrum says that it is too low.
+fn pitch_words(hz: f32, harmonic: u8) -> String {
+    match harmonic {
+        0 | 1 => format!(", pitch {hz:.0} Hz"),
+        _ => format!(
+            ", pitch {hz:.0} Hz (likely {:.0})",
+            hz * f32::from(harmonic)
+        ),
+    }
 }

@@ -133,6 +133,7 @@ fn segment(row: &Row<'_>) -> rusqlite::Result<SegmentRow> {
         rms_dbfs: row.get("rms_dbfs")?,
         peak_dbfs: row.get("peak_dbfs")?,
         n_observations: row.get("n_observations")?,
+        action_units: column::json(row, "action_units")?,
         n_frames: row.get("n_frames")?,
         absent: column::json(row, "absent")?,
         baseline_ratio: row.get("baseline_ratio")?,

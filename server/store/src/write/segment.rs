@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use lsie_schemas::contract::{AcousticMetrics, SemanticMethod, SemanticReason};
 use lsie_schemas::id::SegmentId;
 use lsie_schemas::link::{GapNote, SegmentClock, SegmentKind, SegmentMessage, VoiceSummary};
-use lsie_schemas::observation::NullReason;
+use lsie_schemas::observation::{NullReason, UnitStatistics};
 use lsie_schemas::time::UtcMicros;
 use rusqlite::{OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
@@ -46,6 +46,8 @@ pub struct SegmentRecord {
     pub voice: Option<VoiceSummary>,
     /// AU12 values in the window.
     pub n_observations: u32,
+    /// Statistics of each action unit that was scored in it.
+    pub action_units: Vec<UnitStatistics>,
     /// Frames analysed in the window.
     pub n_frames: u32,
     /// Frames without a value, by reason.
@@ -113,6 +115,7 @@ impl From<&SegmentMessage> for SegmentRecord {
             silence_prefix_s: message.silence_prefix_s,
             voice: message.voice,
             n_observations: message.au12_series.as_slice().len() as u32,
+            action_units: message.action_units.as_slice().to_vec(),
             n_frames: message.frames,
             absent: message.absent.clone(),
             baseline_ratio: message.baseline_ratio,
@@ -165,13 +168,26 @@ pub(crate) fn insert(
         column::finite("gap.from_s", gap.from_s)?;
         column::finite("gap.to_s", gap.to_s)?;
     }
+    for unit in &segment.action_units {
+        for score in [
+            unit.mean,
+            unit.deviation,
+            unit.p10,
+            unit.median,
+            unit.p90,
+            unit.largest,
+        ] {
+            column::finite("action_units", f64::from(score))?;
+        }
+    }
     let (voice, clock) = (segment.voice, segment.clock);
     transaction
         .prepare_cached(
             "INSERT INTO segments (segment_id, session_id, kind, window_start_us, window_end_us, pcm_sha256,
                  silence_prefix_s, speech_s, rms_dbfs, peak_dbfs, n_observations, n_frames, absent, baseline_ratio,
-                 gaps, created_at_us, clock_state, clock_offset_s, clock_drift_ppm, clock_uncertainty_ms)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)",
+                 gaps, created_at_us, clock_state, clock_offset_s, clock_drift_ppm, clock_uncertainty_ms,
+                 action_units)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21)",
         )?
         .execute(params![
             segment.segment_id.as_str(),
@@ -194,6 +210,7 @@ pub(crate) fn insert(
             column::optional_finite("clock_offset_s", clock.and_then(|clock| clock.offset_s))?,
             column::optional_finite("clock_drift_ppm", clock.and_then(|clock| clock.drift_ppm))?,
             column::optional_finite("clock_uncertainty_ms", clock.and_then(|clock| clock.uncertainty_ms))?,
+            column::to_json(&segment.action_units)?,
         ])?;
     Ok(true)
 }

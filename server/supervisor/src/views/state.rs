@@ -85,6 +85,7 @@ fn segment(row: SegmentRow) -> SegmentV2 {
         window_end_utc: row.window_end,
         n_frames: row.n_frames,
         n_observations: row.n_observations,
+        action_units: row.action_units,
         speech_s: row.speech_s,
         clock: row.clock,
         data_gaps: gaps.collect(),

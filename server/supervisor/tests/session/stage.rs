@@ -564,6 +564,7 @@ pub(crate) fn segment(
         window_end,
         frames: series.len() as u32,
         au12_series: Bounded::cut(series).0,
+        action_units: Bounded::default(),
         absent: std::collections::BTreeMap::new(),
         acoustic: None,
         voice: None,

@@ -232,7 +232,10 @@ mod tests {
         let mut text = Vec::new();
         line(&mut text, "f", WINDOW_COLUMNS, &row).unwrap();
         let text = String::from_utf8(text).unwrap();
-        assert!(text.starts_with("f,0,0,0,0,0,0,,,,,0,,false,"), "{text}");
+        assert!(
+            text.starts_with("f,0,0,0,0,0,0,,,,,,,,,,,,,,,0,,false,"),
+            "{text}"
+        );
         assert_eq!(text.matches(',').count(), WINDOW_COLUMNS.len());
         let json = object("f", WINDOW_COLUMNS, &row);
         assert!(json["au12_mean"].is_null() && json["frames"] == 0);
