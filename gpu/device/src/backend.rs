@@ -37,11 +37,35 @@ pub(crate) struct Operand<'a> {
     pub(crate) is_output: bool,
 }
 
-/// The device's side of a stream.
+/// The device's side of a stream, and the only one to reach into its memory. Ranges have been checked.
 pub(crate) trait Lane: Any + Debug + Send + Sync {
     fn kind(&self) -> DeviceKind;
     fn launch(&self, work: &Work<'_>) -> Result<(), DeviceError>;
     fn synchronize(&self) -> Result<(), DeviceError>;
+
+    /// Whether memory is of this lane's device.
+    fn owns(&self, memory: &dyn Memory) -> bool;
+
+    /// Queues a copy from the host; `bytes` are free when it returns.
+    fn upload(&self, to: &dyn Memory, offset_bytes: usize, bytes: &[u8])
+    -> Result<(), DeviceError>;
+
+    /// Copies to the host and waits for everything queued.
+    fn copy_to_host(
+        &self,
+        from: &dyn Memory,
+        offset_bytes: usize,
+        bytes: &mut [u8],
+    ) -> Result<(), DeviceError>;
+
+    /// Queues a copy of whole words (4 bytes) to the beginning of other memory.
+    fn copy(
+        &self,
+        from: &dyn Memory,
+        from_bytes: usize,
+        to: &dyn Memory,
+        bytes: usize,
+    ) -> Result<(), DeviceError>;
 
     fn last_launch_ns(&self) -> Result<Option<u64>, DeviceError> {
         Ok(None)
@@ -86,27 +110,9 @@ impl Passed for Done {
     fn wait(&self) {}
 }
 
-/// The device's side of a buffer. Ranges have been checked.
+/// The device's side of a buffer.
 pub(crate) trait Memory: Any + Debug + Send + Sync {
     fn kind(&self) -> DeviceKind;
-    fn is_of(&self, lane: &dyn Lane) -> bool;
-    fn upload(&self, lane: &dyn Lane, offset_bytes: usize, bytes: &[u8])
-    -> Result<(), DeviceError>;
-    fn copy_to_host(
-        &self,
-        lane: &dyn Lane,
-        offset_bytes: usize,
-        bytes: &mut [u8],
-    ) -> Result<(), DeviceError>;
-
-    /// Queues a copy of whole words (4 bytes) from other memory of the lane's device.
-    fn copy_from(
-        &self,
-        lane: &dyn Lane,
-        source: &dyn Memory,
-        from_bytes: usize,
-        bytes: usize,
-    ) -> Result<(), DeviceError>;
 
     fn raw_address(&self) -> Option<u64> {
         None
@@ -115,8 +121,8 @@ pub(crate) trait Memory: Any + Debug + Send + Sync {
 
 /// The beginning of some memory, and where on the host it goes.
 #[cfg_attr(
-    not(feature = "wgpu"),
-    expect(dead_code, reason = "only wgpu devices read several values at once")
+    not(any(feature = "wgpu", feature = "cuda")),
+    expect(dead_code, reason = "these devices read several values at once")
 )]
 pub(crate) struct Fetch<'a> {
     pub(crate) memory: &'a dyn Memory,
@@ -157,20 +163,14 @@ pub(crate) fn during_recording(what: &str) -> DeviceError {
     }
 }
 
-/// A lane as the type it really is.
-pub(crate) fn as_lane<T: Lane>(lane: &dyn Lane) -> Option<&T> {
-    (lane as &dyn Any).downcast_ref()
-}
-
-/// Memory as the type it really is.
-pub(crate) fn as_memory<T: Memory>(memory: &dyn Memory) -> Option<&T> {
-    (memory as &dyn Any).downcast_ref()
-}
-
-/// The error for memory of another device than the lane's.
-pub(crate) fn wrong_device(lane: &dyn Lane, found: DeviceKind) -> DeviceError {
-    DeviceError::WrongDevice {
-        wanted: lane.kind(),
-        found,
-    }
+/// Memory as the type it really is, which is a lane's own; an error where it is another device's than `wanted`.
+pub(crate) fn as_memory<T: Memory>(
+    memory: &dyn Memory,
+    wanted: DeviceKind,
+) -> Result<&T, DeviceError> {
+    let own = (memory as &dyn Any).downcast_ref();
+    own.ok_or(DeviceError::WrongDevice {
+        wanted,
+        found: memory.kind(),
+    })
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytemuck::{Pod, Zeroable};
 
-use crate::backend::{Memory, wrong_device};
+use crate::backend::Memory;
 use crate::error::DeviceError;
 use crate::kind::DeviceKind;
 use crate::stream::Stream;
@@ -124,7 +124,9 @@ impl Buffer {
                     target.copy_from_slice(bytes);
                 }
             }
-            Storage::Device(memory) => memory.upload(stream.lane(), offset_bytes, bytes)?,
+            Storage::Device(memory) => {
+                stream.lane().upload(memory.as_ref(), offset_bytes, bytes)?;
+            }
         }
         self.counters.uploaded(bytes.len());
         Ok(())
@@ -147,7 +149,11 @@ impl Buffer {
                     bytes.copy_from_slice(source);
                 }
             }
-            Storage::Device(memory) => memory.copy_to_host(stream.lane(), offset_bytes, bytes)?,
+            Storage::Device(memory) => {
+                stream
+                    .lane()
+                    .copy_to_host(memory.as_ref(), offset_bytes, bytes)?;
+            }
         }
         self.counters.downloaded(bytes.len());
         Ok(())
@@ -207,10 +213,11 @@ impl Buffer {
                 Ok(())
             }
             (Storage::Device(memory), Storage::Device(other)) => {
-                memory.copy_from(stream.lane(), other.as_ref(), from_bytes, bytes)
+                let (from, to) = (other.as_ref(), memory.as_ref());
+                stream.lane().copy(from, from_bytes, to, bytes)
             }
             // Both are of the stream's device.
-            _ => Err(wrong_device(stream.lane(), source.kind())),
+            _ => Err(source.of_another_device(stream)),
         }
     }
 
@@ -237,12 +244,19 @@ impl Buffer {
     pub fn check_stream(&self, stream: &Stream) -> Result<(), DeviceError> {
         let is_same = match &self.storage {
             Storage::Host(_) => stream.kind() == DeviceKind::Cpu,
-            Storage::Device(memory) => memory.is_of(stream.lane()),
+            Storage::Device(memory) => stream.lane().owns(memory.as_ref()),
         };
         if is_same {
             return Ok(());
         }
-        Err(wrong_device(stream.lane(), self.kind()))
+        Err(self.of_another_device(stream))
+    }
+
+    fn of_another_device(&self, stream: &Stream) -> DeviceError {
+        DeviceError::WrongDevice {
+            wanted: stream.kind(),
+            found: self.kind(),
+        }
     }
 
     /// The memory, where it is not the host's.

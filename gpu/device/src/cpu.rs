@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::backend::{Lane, Work};
+use crate::backend::{Lane, Memory, Work};
 use crate::buffer::Buffer;
 use crate::device::Device;
 use crate::error::DeviceError;
@@ -78,6 +78,36 @@ impl Lane for CpuLane {
 
     fn synchronize(&self) -> Result<(), DeviceError> {
         Ok(())
+    }
+
+    /// Memory of the host is borrowed, never handed to a lane.
+    fn owns(&self, _: &dyn Memory) -> bool {
+        false
+    }
+
+    fn upload(&self, to: &dyn Memory, _: usize, _: &[u8]) -> Result<(), DeviceError> {
+        Err(foreign(to))
+    }
+
+    fn copy_to_host(&self, from: &dyn Memory, _: usize, _: &mut [u8]) -> Result<(), DeviceError> {
+        Err(foreign(from))
+    }
+
+    fn copy(
+        &self,
+        from: &dyn Memory,
+        _: usize,
+        _: &dyn Memory,
+        _: usize,
+    ) -> Result<(), DeviceError> {
+        Err(foreign(from))
+    }
+}
+
+fn foreign(memory: &dyn Memory) -> DeviceError {
+    DeviceError::WrongDevice {
+        wanted: DeviceKind::Cpu,
+        found: memory.kind(),
     }
 }
 

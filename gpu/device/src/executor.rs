@@ -9,7 +9,7 @@ use std::fmt::Debug;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::backend::{Lane, Memory, Work, as_lane, as_memory, wrong_device};
+use crate::backend::{Lane, Memory, Work, as_memory};
 use crate::buffer::Buffer;
 use crate::device::Device;
 use crate::error::DeviceError;
@@ -166,53 +166,8 @@ impl Memory for ExecutorMemory {
         self.kind
     }
 
-    fn is_of(&self, lane: &dyn Lane) -> bool {
-        as_lane::<ExecutorLane>(lane)
-            .is_some_and(|lane| Arc::ptr_eq(&self.executor, &lane.executor))
-    }
-
-    fn copy_from(
-        &self,
-        lane: &dyn Lane,
-        source: &dyn Memory,
-        from_bytes: usize,
-        bytes: usize,
-    ) -> Result<(), DeviceError> {
-        let other =
-            as_memory::<ExecutorMemory>(source).ok_or_else(|| wrong_device(lane, source.kind()))?;
-        let given = other
-            .content()
-            .get(from_bytes..from_bytes + bytes)
-            .map(<[u8]>::to_vec);
-        if let (Some(target), Some(given)) = (self.content().get_mut(..bytes), given) {
-            target.copy_from_slice(&given);
-        }
-        Ok(())
-    }
-
     fn raw_address(&self) -> Option<u64> {
         self.lent.as_ref().map(|lent| lent.address)
-    }
-
-    fn upload(&self, _: &dyn Lane, offset_bytes: usize, bytes: &[u8]) -> Result<(), DeviceError> {
-        let mut content = self.content();
-        if let Some(target) = content.get_mut(offset_bytes..offset_bytes + bytes.len()) {
-            target.copy_from_slice(bytes);
-        }
-        Ok(())
-    }
-
-    fn copy_to_host(
-        &self,
-        _: &dyn Lane,
-        offset_bytes: usize,
-        bytes: &mut [u8],
-    ) -> Result<(), DeviceError> {
-        let content = self.content();
-        if let Some(source) = content.get(offset_bytes..offset_bytes + bytes.len()) {
-            bytes.copy_from_slice(source);
-        }
-        Ok(())
     }
 }
 
@@ -220,6 +175,12 @@ impl Memory for ExecutorMemory {
 struct ExecutorLane {
     kind: DeviceKind,
     executor: Arc<dyn Executor>,
+}
+
+impl ExecutorLane {
+    fn own<'a>(&self, memory: &'a dyn Memory) -> Result<&'a ExecutorMemory, DeviceError> {
+        as_memory(memory, self.kind)
+    }
 }
 
 impl Lane for ExecutorLane {
@@ -230,9 +191,7 @@ impl Lane for ExecutorLane {
     fn launch(&self, work: &Work<'_>) -> Result<(), DeviceError> {
         let mut memories = Vec::with_capacity(work.memories.len());
         for operand in work.memories {
-            let memory = as_memory::<ExecutorMemory>(operand.memory)
-                .ok_or_else(|| wrong_device(self, operand.memory.kind()))?;
-            memories.push((memory, operand.is_output));
+            memories.push((self.own(operand.memory)?, operand.is_output));
         }
         let buffers = memories.iter().map(|(memory, is_output)| JobBuffer {
             bytes: memory.content().clone(),
@@ -255,6 +214,52 @@ impl Lane for ExecutorLane {
     }
 
     fn synchronize(&self) -> Result<(), DeviceError> {
+        Ok(())
+    }
+
+    fn owns(&self, memory: &dyn Memory) -> bool {
+        let own = self.own(memory);
+        own.is_ok_and(|own| Arc::ptr_eq(&own.executor, &self.executor))
+    }
+
+    fn upload(
+        &self,
+        to: &dyn Memory,
+        offset_bytes: usize,
+        bytes: &[u8],
+    ) -> Result<(), DeviceError> {
+        let mut content = self.own(to)?.content();
+        if let Some(target) = content.get_mut(offset_bytes..offset_bytes + bytes.len()) {
+            target.copy_from_slice(bytes);
+        }
+        Ok(())
+    }
+
+    fn copy_to_host(
+        &self,
+        from: &dyn Memory,
+        offset_bytes: usize,
+        bytes: &mut [u8],
+    ) -> Result<(), DeviceError> {
+        let content = self.own(from)?.content();
+        if let Some(source) = content.get(offset_bytes..offset_bytes + bytes.len()) {
+            bytes.copy_from_slice(source);
+        }
+        Ok(())
+    }
+
+    fn copy(
+        &self,
+        from: &dyn Memory,
+        from_bytes: usize,
+        to: &dyn Memory,
+        bytes: usize,
+    ) -> Result<(), DeviceError> {
+        let range = from_bytes..from_bytes + bytes;
+        let given = self.own(from)?.content().get(range).map(<[u8]>::to_vec);
+        if let (Some(target), Some(given)) = (self.own(to)?.content().get_mut(..bytes), given) {
+            target.copy_from_slice(&given);
+        }
         Ok(())
     }
 }

@@ -24,6 +24,7 @@ pub mod convert;
 pub mod engine_cache;
 pub mod manifest;
 
+mod choice;
 mod error;
 mod network;
 mod onnx_cuda;
@@ -36,12 +37,13 @@ mod store;
 pub mod tensorrt;
 mod through_host;
 
+pub use choice::{Choice, Found, choose};
 pub use error::{ConvertError, FileFault, InferError};
 pub use manifest::Manifest;
 pub use network::{Network, TensorInfo, landmark_indices};
 pub use onnx_cuda::OrtCudaNetwork;
 pub use opener::NetworkOpener;
-pub use provider::{Capability, Choice, Found, Provider, choose};
+pub use provider::{Capability, Provider};
 pub use runtime::{OrtNetwork, Runtime, TELEMETRY_OFF};
 pub use store::{LOCAL_MANIFEST, ModelState, ModelStatus, ModelStore};
 pub use through_host::ThroughHost;

@@ -14,10 +14,11 @@ use std::sync::Arc;
 use lsie_device::{Device, DeviceKind, Stream};
 use lsie_schemas::device::Precision;
 
+use crate::choice::{Choice, Found, choose};
 use crate::convert::to_half;
 use crate::error::InferError;
 use crate::network::Network;
-use crate::provider::{Capability, Choice, Found, Provider, choose};
+use crate::provider::{Capability, Provider};
 use crate::runtime::ModelSource;
 use crate::store::ModelStore;
 use crate::through_host::ThroughHost;

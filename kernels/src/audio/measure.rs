@@ -8,7 +8,6 @@
 use lsie_schemas::contract::AcousticMetrics;
 
 use super::harmonicity::mean_db;
-use super::measurer::SegmentMeasurer;
 use super::perturbation::{PulseWindow, jitter_local, shimmer_local};
 use super::pitch::{Form, Pitch, STEP_SECS};
 use super::pulse::{Pulses, find_pulses};
@@ -75,19 +74,7 @@ pub struct MeasureSettings {
     pub form: Form,
 }
 
-/// Measures a whole segment that starts at epoch seconds `segment_start_s`. Without a stimulus nothing is computed and
-/// the result is the default.
-#[must_use]
-pub fn measure_segment(
-    samples: &[i16],
-    segment_start_s: f64,
-    stimulus_time_s: Option<f64>,
-    settings: MeasureSettings,
-) -> AcousticMetrics {
-    SegmentMeasurer::default().segment(samples, segment_start_s, stimulus_time_s, settings)
-}
-
-/// Like [`measure_segment`] with a pitch track already made, for instance by a stream, from the same samples.
+/// Like [`super::measure_segment`] with a pitch track already made, for instance by a stream, from the same samples.
 #[must_use]
 pub fn measure_track(
     samples: &[i16],
@@ -125,13 +112,7 @@ pub(super) fn measure_pulses(
     })
 }
 
-/// Measures a whole stretch of sound as one window, without a stimulus: for tables of recordings. Rules of math 10.6.
-#[must_use]
-pub fn measure_span(samples: &[i16], settings: MeasureSettings) -> WindowMeasure {
-    SegmentMeasurer::default().span(samples, settings)
-}
-
-/// Like [`measure_span`] with the pitch and the pulses of the samples.
+/// Like [`super::measure_span`] with the pitch and the pulses of the samples.
 pub(super) fn measure_span_pulses(
     (samples, pitch, pulses): (&[i16], &Pitch, &Pulses),
     settings: MeasureSettings,

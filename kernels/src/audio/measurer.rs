@@ -55,7 +55,7 @@ impl SegmentMeasurer {
         self.fault.take()
     }
 
-    /// As [`super::measure_segment`].
+    /// As [`measure_segment`].
     pub fn segment(
         &mut self,
         samples: &[i16],
@@ -73,7 +73,7 @@ impl SegmentMeasurer {
         measure_pulses(parts, segment_start_s, stimulus_time_s, settings)
     }
 
-    /// As [`super::measure_span`].
+    /// As [`measure_span`].
     pub fn span(&mut self, samples: &[i16], settings: MeasureSettings) -> WindowMeasure {
         let pitch = self.pitch(samples, settings.form);
         let pulses = self.pulses(samples, &pitch);
@@ -107,4 +107,22 @@ impl SegmentMeasurer {
         }
         find_pulses(samples, pitch)
     }
+}
+
+/// Measures a whole segment that starts at epoch seconds `segment_start_s`. Without a stimulus nothing is computed and
+/// the result is the default.
+#[must_use]
+pub fn measure_segment(
+    samples: &[i16],
+    segment_start_s: f64,
+    stimulus_time_s: Option<f64>,
+    settings: MeasureSettings,
+) -> AcousticMetrics {
+    SegmentMeasurer::default().segment(samples, segment_start_s, stimulus_time_s, settings)
+}
+
+/// Measures a whole stretch of sound as one window, without a stimulus: for tables of recordings. Rules of math 10.6.
+#[must_use]
+pub fn measure_span(samples: &[i16], settings: MeasureSettings) -> WindowMeasure {
+    SegmentMeasurer::default().span(samples, settings)
 }

@@ -30,9 +30,9 @@ pub use intensity::{IntensityError, IntensityFrame, intensity_frames};
 pub use level::{FLOOR_DBFS, Level, LevelMeter};
 pub use measure::{
     FrameVoice, IslandMeasure, MeasureSettings, WindowMeasure, assemble, measure_frames,
-    measure_segment, measure_span, measure_track, semitones_between,
+    measure_track, semitones_between,
 };
-pub use measurer::SegmentMeasurer;
+pub use measurer::{SegmentMeasurer, measure_segment, measure_span};
 pub use mel::{MEL_BANDS, MEL_STEP_SAMPLES, MelError, MelSpectrogram};
 pub use perturbation::{PulseWindow, jitter_local, mean_period_secs, shimmer_local};
 pub(crate) use pitch::FrameCorrelator;

@@ -218,7 +218,11 @@ impl Engine {
                 stimulus_id,
             } => self.stimulus(session_id, stimulus_id),
             ServerMessage::ScoreSemantics(question) => self.semantic.ask(*question),
-            ServerMessage::Peer(order) => self.viewers.obey(*order, self.session.as_ref()),
+            ServerMessage::Peer(order) => {
+                let session = self.session.as_ref();
+                let session = session.map(|run| (run.session_id, run.viewers()));
+                self.viewers.obey(*order, session);
+            }
             ServerMessage::End { session_id } => self.end(session_id, "requested"),
             ServerMessage::Shutdown => return false,
             ServerMessage::Hello(_) | ServerMessage::Heartbeat { .. } => {}

@@ -14,9 +14,9 @@ use lsie_webrtc::{
     Broadcast, HostSettings, LiveKind, PeerCounters, PeerError, PeerHost, PictureUnit,
     Publications, SoundUnit,
 };
+use uuid::Uuid;
 
 use crate::link::Outbox;
-use crate::recovery::LiveRun;
 use crate::sound::SoundChunk;
 
 /// Answers peers of the engine.
@@ -47,15 +47,16 @@ impl ViewerDesk {
         }
     }
 
-    pub(crate) fn obey(&self, order: PeerOrder, session: Option<&LiveRun>) {
+    /// `session` is the one that is open.
+    pub(crate) fn obey(&self, order: PeerOrder, session: Option<(Uuid, &SessionViewers)>) {
         match order {
             PeerOrder::Open {
                 peer_id,
                 role: PeerRole::View { session_id },
                 offer,
-            } => match session.filter(|run| run.session_id == session_id) {
-                Some(run) => {
-                    let broadcast = Arc::clone(&run.viewers().broadcast);
+            } => match session.filter(|(open, _)| *open == session_id) {
+                Some((_, viewers)) => {
+                    let broadcast = Arc::clone(&viewers.broadcast);
                     self.host.view(peer_id, offer, broadcast);
                 }
                 None => self.host.refuse(

@@ -16,7 +16,7 @@ use super::graph::Graph;
 use super::memory::CudaMemory;
 use super::staging::{Downloads, Event, Uploads};
 use crate::backend::{
-    Lane, Passed, Recorder, Tape, Work, as_memory, during_recording, wrong_device,
+    Fetch, Lane, Memory, Passed, Reader, Recorder, Tape, Work, as_memory, during_recording,
 };
 use crate::error::DeviceError;
 use crate::kind::DeviceKind;
@@ -83,42 +83,21 @@ impl CudaLane {
         })
     }
 
-    pub(super) fn context(&self) -> &Arc<Context> {
-        &self.context
+    fn own<'a>(&self, memory: &'a dyn Memory) -> Result<&'a CudaMemory, DeviceError> {
+        as_memory(memory, self.kind())
     }
 
-    pub(super) fn upload(&self, to: CUdeviceptr, bytes: &[u8]) -> Result<(), DeviceError> {
-        let mut state = held(&self.state);
-        state.outside_recording("an upload")?;
-        self.context.bind()?;
-        let sent = state.uploads.send(self.raw, to, bytes);
-        self.context.check(sent, bytes.len(), "upload")
-    }
-
-    pub(super) fn copy_to_host(
+    /// Copies values to the host, `total` bytes in all.
+    fn fetch_from<'a>(
         &self,
-        from: CUdeviceptr,
-        bytes: &mut [u8],
+        total: usize,
+        values: impl Iterator<Item = (CUdeviceptr, &'a mut [u8])>,
     ) -> Result<(), DeviceError> {
         let mut state = held(&self.state);
         state.outside_recording("a copy to the host")?;
         self.context.bind()?;
-        let count = bytes.len();
-        let fetched = state.downloads.fetch(self.raw, from, bytes);
-        self.context.check(fetched, count, "copy to host")
-    }
-
-    /// Queues a copy within the device; both ranges have been checked. It may be recorded.
-    pub(super) fn copy(
-        &self,
-        from: CUdeviceptr,
-        to: CUdeviceptr,
-        bytes: usize,
-    ) -> Result<(), DeviceError> {
-        self.context.bind()?;
-        // SAFETY: both ranges lie in buffers that the caller borrows; what follows in this stream waits for the copy.
-        let copied = unsafe { result::memcpy_dtod_async(to, from, bytes, self.raw) };
-        self.context.check(copied, bytes, "copy on the device")
+        let fetched = state.downloads.fetch(self.raw, values);
+        self.context.check(fetched, total, "copy to host")
     }
 
     fn wait(&self) -> Result<(), DeviceError> {
@@ -153,9 +132,7 @@ impl Lane for CudaLane {
             });
         }
         for (address, operand) in addresses.iter_mut().zip(work.memories) {
-            *address = as_memory::<CudaMemory>(operand.memory)
-                .ok_or_else(|| wrong_device(self, operand.memory.kind()))?
-                .address();
+            *address = self.own(operand.memory)?.address();
         }
         let kernel = self.context.kernel(work.source)?;
         let mut state = held(&self.state);
@@ -212,6 +189,51 @@ impl Lane for CudaLane {
         self.wait()
     }
 
+    fn owns(&self, memory: &dyn Memory) -> bool {
+        let own = self.own(memory);
+        own.is_ok_and(|own| own.is_of(&self.context))
+    }
+
+    fn upload(
+        &self,
+        to: &dyn Memory,
+        offset_bytes: usize,
+        bytes: &[u8],
+    ) -> Result<(), DeviceError> {
+        let to = self.own(to)?.address() + offset_bytes as u64;
+        let mut state = held(&self.state);
+        state.outside_recording("an upload")?;
+        self.context.bind()?;
+        let sent = state.uploads.send(self.raw, to, bytes);
+        self.context.check(sent, bytes.len(), "upload")
+    }
+
+    fn copy_to_host(
+        &self,
+        from: &dyn Memory,
+        offset_bytes: usize,
+        bytes: &mut [u8],
+    ) -> Result<(), DeviceError> {
+        let from = self.own(from)?.address() + offset_bytes as u64;
+        self.fetch_from(bytes.len(), [(from, bytes)].into_iter())
+    }
+
+    /// It may be recorded.
+    fn copy(
+        &self,
+        from: &dyn Memory,
+        from_bytes: usize,
+        to: &dyn Memory,
+        bytes: usize,
+    ) -> Result<(), DeviceError> {
+        let from = self.own(from)?.address() + from_bytes as u64;
+        let to = self.own(to)?.address();
+        self.context.bind()?;
+        // SAFETY: both ranges lie in buffers that the caller borrows; what follows in this stream waits for the copy.
+        let copied = unsafe { result::memcpy_dtod_async(to, from, bytes, self.raw) };
+        self.context.check(copied, bytes, "copy on the device")
+    }
+
     fn last_launch_ns(&self) -> Result<Option<u64>, DeviceError> {
         let mut state = held(&self.state);
         let timer = &mut state.timer;
@@ -241,6 +263,23 @@ impl Lane for CudaLane {
 
     fn recorder(&self) -> Option<&dyn Recorder> {
         Some(self)
+    }
+
+    fn reader(&self) -> Option<&dyn Reader> {
+        Some(self)
+    }
+}
+
+impl Reader for CudaLane {
+    fn fetch(&self, values: &mut [Fetch<'_>]) -> Result<(), DeviceError> {
+        let mut parts = Vec::with_capacity(values.len());
+        let mut total = 0;
+        for value in values {
+            let from = self.own(value.memory)?.address();
+            total += value.bytes.len();
+            parts.push((from, &mut *value.bytes));
+        }
+        self.fetch_from(total, parts.into_iter())
     }
 }
 

@@ -12,8 +12,7 @@ use cudarc::driver::result::{self, stream};
 use cudarc::driver::sys::CUdeviceptr;
 
 use super::context::Context;
-use super::lane::CudaLane;
-use crate::backend::{Lane, Memory, as_lane, as_memory, wrong_device};
+use crate::backend::Memory;
 use crate::error::DeviceError;
 use crate::kind::DeviceKind;
 use crate::lent::LentMemory;
@@ -72,6 +71,10 @@ impl CudaMemory {
         }
     }
 
+    pub(super) fn is_of(&self, context: &Arc<Context>) -> bool {
+        Arc::ptr_eq(&self.context, context)
+    }
+
     pub(super) fn address(&self) -> CUdeviceptr {
         self.address
     }
@@ -89,43 +92,6 @@ impl Drop for CudaMemory {
 impl Memory for CudaMemory {
     fn kind(&self) -> DeviceKind {
         DeviceKind::Cuda
-    }
-
-    fn is_of(&self, lane: &dyn Lane) -> bool {
-        as_lane::<CudaLane>(lane).is_some_and(|lane| Arc::ptr_eq(&self.context, lane.context()))
-    }
-
-    fn upload(
-        &self,
-        lane: &dyn Lane,
-        offset_bytes: usize,
-        bytes: &[u8],
-    ) -> Result<(), DeviceError> {
-        let own = as_lane::<CudaLane>(lane).ok_or_else(|| wrong_device(lane, self.kind()))?;
-        own.upload(self.address + offset_bytes as u64, bytes)
-    }
-
-    fn copy_to_host(
-        &self,
-        lane: &dyn Lane,
-        offset_bytes: usize,
-        bytes: &mut [u8],
-    ) -> Result<(), DeviceError> {
-        let own = as_lane::<CudaLane>(lane).ok_or_else(|| wrong_device(lane, self.kind()))?;
-        own.copy_to_host(self.address + offset_bytes as u64, bytes)
-    }
-
-    fn copy_from(
-        &self,
-        lane: &dyn Lane,
-        source: &dyn Memory,
-        from_bytes: usize,
-        bytes: usize,
-    ) -> Result<(), DeviceError> {
-        let own = as_lane::<CudaLane>(lane).ok_or_else(|| wrong_device(lane, self.kind()))?;
-        let other =
-            as_memory::<CudaMemory>(source).ok_or_else(|| wrong_device(lane, source.kind()))?;
-        own.copy(other.address + from_bytes as u64, self.address, bytes)
     }
 
     fn raw_address(&self) -> Option<u64> {

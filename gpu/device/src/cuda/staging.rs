@@ -10,6 +10,7 @@
     reason = "the driver is a C library; every call of it is unsafe"
 )]
 
+use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::Arc;
 
@@ -188,7 +189,7 @@ impl Uploads {
     }
 }
 
-/// The way of downloads: one segment, waited for at once.
+/// The way of downloads: one segment, which values share and which is waited for when it is full and at the end.
 #[derive(Debug)]
 pub(super) struct Downloads {
     memory: Pinned,
@@ -200,25 +201,52 @@ impl Downloads {
         Ok(Downloads { memory })
     }
 
-    /// Copies to the host and waits. The caller has checked the range and bound the context.
-    pub(super) fn fetch(
+    /// Copies values to the host and waits, once for as many as a segment holds. The caller has checked the ranges and bound the
+    /// context.
+    pub(super) fn fetch<'a>(
         &mut self,
         stream: CUstream,
-        from: CUdeviceptr,
-        bytes: &mut [u8],
+        values: impl Iterator<Item = (CUdeviceptr, &'a mut [u8])>,
     ) -> Result<(), DriverError> {
-        let mut from = from;
-        for chunk in bytes.chunks_mut(SEGMENT_BYTES) {
-            if let Some(segment) = self.memory.slice_mut().get_mut(..chunk.len()) {
-                // SAFETY: the segment is borrowed alone until the copy has been waited for below, the source holds the bytes.
-                unsafe { result::memcpy_dtoh_async(segment, from, stream) }?;
+        let chunks = values.flat_map(|(from, bytes)| {
+            let starts = (from..).step_by(SEGMENT_BYTES);
+            starts.zip(bytes.chunks_mut(SEGMENT_BYTES))
+        });
+        let (mut waiting, mut filled) = (Vec::new(), 0);
+        for (from, chunk) in chunks {
+            if filled + chunk.len() > SEGMENT_BYTES {
+                self.arrive(stream, &mut waiting)?;
+                filled = 0;
             }
-            // SAFETY: the caller's stream is alive.
-            unsafe { result::stream::synchronize(stream) }?;
-            if let Some(segment) = self.memory.slice().get(..chunk.len()) {
-                chunk.copy_from_slice(segment);
+            let place = filled..filled + chunk.len();
+            filled = place.end;
+            let mut queued = Ok(());
+            if let Some(target) = self.memory.slice_mut().get_mut(place.clone()) {
+                // SAFETY: nobody reads or writes the target until the stream has been waited for in `arrive`, the source holds the
+                // bytes.
+                queued = unsafe { result::memcpy_dtoh_async(target, from, stream) };
             }
-            from += chunk.len() as u64;
+            waiting.push((place, chunk));
+            if queued.is_err() {
+                // What was queued before must be over before the segment is used again.
+                return self.arrive(stream, &mut waiting).and(queued);
+            }
+        }
+        self.arrive(stream, &mut waiting)
+    }
+
+    /// Waits for what was queued and hands it out.
+    fn arrive(
+        &self,
+        stream: CUstream,
+        waiting: &mut Vec<(Range<usize>, &mut [u8])>,
+    ) -> Result<(), DriverError> {
+        // SAFETY: the caller's stream is alive.
+        unsafe { result::stream::synchronize(stream) }?;
+        for (place, chunk) in waiting.drain(..) {
+            if let Some(arrived) = self.memory.slice().get(place) {
+                chunk.copy_from_slice(arrived);
+            }
         }
         Ok(())
     }

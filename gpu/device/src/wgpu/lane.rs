@@ -9,11 +9,11 @@ use ::wgpu::{
 };
 
 use super::context::{failed, held};
-use super::memory::{Patch, WgpuMemory, Words};
+use super::memory::{Pieces, WgpuMemory, Words};
 use super::queue::{Dispatch, Queue};
 use super::tape::{DeviceCopy, Note, WgpuTape};
 use crate::backend::{
-    Fetch, Lane, Reader, Recorder, Tape, Work, as_memory, during_recording, wrong_device,
+    Fetch, Lane, Memory, Reader, Recorder, Tape, Work, as_memory, during_recording,
 };
 use crate::error::DeviceError;
 use crate::kind::DeviceKind;
@@ -61,14 +61,8 @@ impl WgpuLane {
         }
     }
 
-    /// Of its device.
-    pub(super) fn queue(&self) -> &Arc<Queue> {
-        &self.queue
-    }
-
-    /// Replaces bytes within words.
-    pub(super) fn patch(&self, buffer: &Buffer, ends: &[Patch; 2]) -> Result<(), DeviceError> {
-        self.dispatch(&PATCH, [1, 1, 1], bytemuck::bytes_of(ends), &[buffer])
+    fn own<'a>(&self, memory: &'a dyn Memory) -> Result<&'a WgpuMemory, DeviceError> {
+        as_memory(memory, self.kind())
     }
 
     fn dispatch(
@@ -109,18 +103,8 @@ impl WgpuLane {
         Ok(())
     }
 
-    /// Copies within the device to the beginning of a buffer; both ranges have been checked.
-    pub(super) fn copy(&self, copy: DeviceCopy) -> Result<(), DeviceError> {
-        let mut state = held(&self.state);
-        if let Some(notes) = &mut state.recording {
-            notes.push(Note::Copy(copy));
-            return Ok(());
-        }
-        self.queue.note(|encoder| copy.write(encoder))
-    }
-
     /// Fails while the stream records, which takes nothing but launches and copies on the device.
-    pub(super) fn outside_recording(&self, what: &str) -> Result<(), DeviceError> {
+    fn outside_recording(&self, what: &str) -> Result<(), DeviceError> {
         held(&self.state).outside_recording(what)
     }
 
@@ -150,14 +134,6 @@ impl WgpuLane {
     }
 
     /// Copies words to the host, one part behind the other, and shows them. Waits for everything queued before.
-    pub(super) fn read(
-        &self,
-        parts: &[Words<'_>],
-        show: impl FnOnce(&[u8]),
-    ) -> Result<(), DeviceError> {
-        self.read_into(&mut held(&self.state), parts, show)
-    }
-
     fn read_into(
         &self,
         state: &mut State,
@@ -228,11 +204,71 @@ impl Lane for WgpuLane {
     fn launch(&self, work: &Work<'_>) -> Result<(), DeviceError> {
         let mut buffers = Vec::with_capacity(work.memories.len());
         for operand in work.memories {
-            let memory = as_memory::<WgpuMemory>(operand.memory)
-                .ok_or_else(|| wrong_device(self, operand.memory.kind()))?;
-            buffers.push(memory.buffer());
+            buffers.push(self.own(operand.memory)?.buffer());
         }
         self.dispatch(work.source, work.groups, work.params, &buffers)
+    }
+
+    fn owns(&self, memory: &dyn Memory) -> bool {
+        let own = self.own(memory);
+        own.is_ok_and(|own| own.is_of(&self.queue))
+    }
+
+    fn upload(
+        &self,
+        to: &dyn Memory,
+        offset_bytes: usize,
+        bytes: &[u8],
+    ) -> Result<(), DeviceError> {
+        self.outside_recording("an upload")?;
+        let to = self.own(to)?.buffer();
+        let pieces = Pieces::of(offset_bytes, bytes);
+        if !pieces.body.is_empty() {
+            self.queue.upload(to, pieces.body_at as u64, pieces.body)?;
+        }
+        if pieces.ends.iter().any(|patch| patch.mask != 0) {
+            let ends = bytemuck::bytes_of(&pieces.ends);
+            self.dispatch(&PATCH, [1, 1, 1], ends, &[to])?;
+        }
+        self.queue.context.check()
+    }
+
+    fn copy_to_host(
+        &self,
+        from: &dyn Memory,
+        offset_bytes: usize,
+        bytes: &mut [u8],
+    ) -> Result<(), DeviceError> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let (words, skipped) = self.own(from)?.words(offset_bytes, bytes.len());
+        self.read_into(&mut held(&self.state), &[words], |words| {
+            if let Some(source) = words.get(skipped..skipped + bytes.len()) {
+                bytes.copy_from_slice(source);
+            }
+        })
+    }
+
+    fn copy(
+        &self,
+        from: &dyn Memory,
+        from_bytes: usize,
+        to: &dyn Memory,
+        bytes: usize,
+    ) -> Result<(), DeviceError> {
+        let copy = DeviceCopy {
+            from: self.own(from)?.buffer().clone(),
+            at: from_bytes as u64,
+            to: self.own(to)?.buffer().clone(),
+            bytes: bytes as u64,
+        };
+        let mut state = held(&self.state);
+        if let Some(notes) = &mut state.recording {
+            notes.push(Note::Copy(copy));
+            return Ok(());
+        }
+        self.queue.note(|encoder| copy.write(encoder))
     }
 
     fn reader(&self) -> Option<&dyn Reader> {
@@ -317,14 +353,12 @@ impl Reader for WgpuLane {
     fn fetch(&self, values: &mut [Fetch<'_>]) -> Result<(), DeviceError> {
         let mut parts = Vec::with_capacity(values.len());
         for value in values.iter().filter(|value| !value.bytes.is_empty()) {
-            let memory = as_memory::<WgpuMemory>(value.memory)
-                .ok_or_else(|| wrong_device(self, value.memory.kind()))?;
-            parts.push(memory.beginning(value.bytes.len()));
+            parts.push(self.own(value.memory)?.words(0, value.bytes.len()).0);
         }
         if parts.is_empty() {
             return Ok(());
         }
-        self.read(&parts, |mut words| {
+        self.read_into(&mut held(&self.state), &parts, |mut words| {
             for value in values.iter_mut() {
                 let bytes = &mut *value.bytes;
                 let taken = bytes.len().next_multiple_of(4).min(words.len());

@@ -4,10 +4,8 @@ use std::sync::Arc;
 
 use ::wgpu::{Buffer, BufferDescriptor, BufferUsages};
 
-use super::lane::WgpuLane;
 use super::queue::Queue;
-use super::tape::DeviceCopy;
-use crate::backend::{Lane, Memory, as_lane, as_memory, wrong_device};
+use crate::backend::Memory;
 use crate::error::DeviceError;
 use crate::kind::DeviceKind;
 
@@ -36,7 +34,7 @@ pub(super) struct Patch {
     /// Index of the word.
     word: u32,
     /// Bits that are replaced; 0 replaces nothing.
-    mask: u32,
+    pub(super) mask: u32,
     /// Their new values.
     value: u32,
     padding: u32,
@@ -44,11 +42,11 @@ pub(super) struct Patch {
 
 /// An upload as words, and the two words at its ends that are not whole.
 #[derive(Debug, Default)]
-struct Pieces<'a> {
-    ends: [Patch; 2],
+pub(super) struct Pieces<'a> {
+    pub(super) ends: [Patch; 2],
     /// First byte of the whole words, in the buffer.
-    body_at: usize,
-    body: &'a [u8],
+    pub(super) body_at: usize,
+    pub(super) body: &'a [u8],
 }
 
 impl WgpuMemory {
@@ -82,13 +80,20 @@ impl WgpuMemory {
         &self.buffer
     }
 
-    /// The words that hold the first bytes.
-    pub(super) fn beginning(&self, bytes: usize) -> Words<'_> {
-        Words {
+    pub(super) fn is_of(&self, queue: &Arc<Queue>) -> bool {
+        Arc::ptr_eq(&self.queue, queue)
+    }
+
+    /// The words that hold some bytes, and how many bytes of them stand before those.
+    pub(super) fn words(&self, offset_bytes: usize, bytes: usize) -> (Words<'_>, usize) {
+        let first = offset_bytes / WORD_BYTES * WORD_BYTES;
+        let end = (offset_bytes + bytes).next_multiple_of(WORD_BYTES);
+        let words = Words {
             buffer: &self.buffer,
-            from: 0,
-            bytes: bytes.next_multiple_of(WORD_BYTES) as u64,
-        }
+            from: first as u64,
+            bytes: (end - first) as u64,
+        };
+        (words, offset_bytes - first)
     }
 }
 
@@ -102,78 +107,10 @@ impl Memory for WgpuMemory {
     fn kind(&self) -> DeviceKind {
         DeviceKind::Wgpu
     }
-
-    fn is_of(&self, lane: &dyn Lane) -> bool {
-        as_lane::<WgpuLane>(lane).is_some_and(|lane| Arc::ptr_eq(&self.queue, lane.queue()))
-    }
-
-    /// `bytes` are copied before it returns.
-    fn upload(
-        &self,
-        lane: &dyn Lane,
-        offset_bytes: usize,
-        bytes: &[u8],
-    ) -> Result<(), DeviceError> {
-        let own = as_lane::<WgpuLane>(lane).ok_or_else(|| wrong_device(lane, self.kind()))?;
-        own.outside_recording("an upload")?;
-        let pieces = Pieces::of(offset_bytes, bytes);
-        if !pieces.body.is_empty() {
-            let at = pieces.body_at as u64;
-            self.queue.upload(&self.buffer, at, pieces.body)?;
-        }
-        if pieces.ends.iter().any(|patch| patch.mask != 0) {
-            own.patch(&self.buffer, &pieces.ends)?;
-        }
-        self.queue.context.check()
-    }
-
-    fn copy_from(
-        &self,
-        lane: &dyn Lane,
-        source: &dyn Memory,
-        from_bytes: usize,
-        bytes: usize,
-    ) -> Result<(), DeviceError> {
-        let other =
-            as_memory::<WgpuMemory>(source).ok_or_else(|| wrong_device(lane, source.kind()))?;
-        let own = as_lane::<WgpuLane>(lane).ok_or_else(|| wrong_device(lane, self.kind()))?;
-        own.copy(DeviceCopy {
-            from: other.buffer.clone(),
-            at: from_bytes as u64,
-            to: self.buffer.clone(),
-            bytes: bytes as u64,
-        })
-    }
-
-    /// Waits for everything queued.
-    fn copy_to_host(
-        &self,
-        lane: &dyn Lane,
-        offset_bytes: usize,
-        bytes: &mut [u8],
-    ) -> Result<(), DeviceError> {
-        let own = as_lane::<WgpuLane>(lane).ok_or_else(|| wrong_device(lane, self.kind()))?;
-        if bytes.is_empty() {
-            return Ok(());
-        }
-        let first = offset_bytes / WORD_BYTES * WORD_BYTES;
-        let end = (offset_bytes + bytes.len()).next_multiple_of(WORD_BYTES);
-        let skipped = offset_bytes - first;
-        let words = Words {
-            buffer: &self.buffer,
-            from: first as u64,
-            bytes: (end - first) as u64,
-        };
-        own.read(&[words], |words| {
-            if let Some(source) = words.get(skipped..skipped + bytes.len()) {
-                bytes.copy_from_slice(source);
-            }
-        })
-    }
 }
 
 impl<'a> Pieces<'a> {
-    fn of(offset_bytes: usize, bytes: &'a [u8]) -> Self {
+    pub(super) fn of(offset_bytes: usize, bytes: &'a [u8]) -> Self {
         let to_word = offset_bytes.next_multiple_of(WORD_BYTES) - offset_bytes;
         let (head, rest) = bytes.split_at(to_word.min(bytes.len()));
         let (body, tail) = rest.split_at(rest.len() / WORD_BYTES * WORD_BYTES);
