@@ -20,6 +20,9 @@ pub(super) const WINDOW_FRAMES: usize = 1800;
 /// Samples between two frames of pitch.
 pub(super) const FRAME_STEP: usize = 160;
 
+/// 5 N log2 N of 512 complex numbers.
+const TRANSFORM: f64 = 5.0 * 512.0 * 9.0;
+
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kernel {
@@ -109,14 +112,13 @@ impl Kernel {
             // 303 samples before a block belong to its first window.
             Kernel::Resample => 4.0 * (VOICES * (4 * VOICE_SAMPLES + 303) + 304) as f64,
             Kernel::Correlate => {
-                let (frames, tables) = (correlate::MAX_FRAMES, correlate::WINDOW + correlate::LAGS);
-                let samples = correlate::WINDOW + (frames - 1) * FRAME_STEP;
-                4.0 * (samples + tables + frames * correlate::ROW) as f64
+                let frames = stft::MAX_FRAMES * (stft::ROW + correlate::LAGS);
+                4.0 * (frames + 2 * stft::LENGTH + correlate::LAGS) as f64
             }
             Kernel::Spectrum => {
-                let (frames, tables) = (stft::MAX_FRAMES, correlate::WINDOW + 2 * stft::LENGTH);
-                let samples = correlate::WINDOW + (frames - 1) * FRAME_STEP;
-                4.0 * (samples + tables + frames * stft::BINS) as f64
+                let (frames, tables) = (stft::MAX_FRAMES, stft::WINDOW + 2 * stft::LENGTH);
+                let samples = stft::WINDOW + (frames - 1) * FRAME_STEP;
+                4.0 * (samples + tables + frames * stft::ROW) as f64
             }
         }
     }
@@ -140,11 +142,9 @@ impl Kernel {
             Kernel::Exposure => 18.0 * 256.0 * 144.0,
             Kernel::Resample => 2.0 * 304.0 * (VOICES * VOICE_SAMPLES) as f64,
             Kernel::Pulse => 2.0 * (PERIOD * SHIFTS) as f64 * pulse::MAX_ROWS as f64,
-            Kernel::Correlate => 305_000.0 * correlate::MAX_FRAMES as f64,
-            // 5 N log2 N of 512 complex numbers, windowing before, bins behind.
-            Kernel::Spectrum => {
-                (5.0 * 512.0 * 9.0 + 1700.0 + 513.0 * 11.0) * stft::MAX_FRAMES as f64
-            }
+            Kernel::Correlate => (TRANSFORM + 319.0 * 10.0) * stft::MAX_FRAMES as f64,
+            // Windowing before the transform, bins behind.
+            Kernel::Spectrum => (TRANSFORM + 1700.0 + 513.0 * 11.0) * stft::MAX_FRAMES as f64,
         }
     }
 }

@@ -43,7 +43,7 @@ impl Sound {
             count: VOICE_SAMPLES as u32,
             out: (voice * VOICE_SAMPLES) as u32,
         });
-        let frames = (0..correlate::MAX_FRAMES).map(|frame| (frame * FRAME_STEP) as u32);
+        let frames = (0..stft::MAX_FRAMES).map(|frame| (frame * FRAME_STEP) as u32);
         let whole: Vec<i16> = samples.iter().map(|x| (x * 20_000.0) as i16).collect();
         let mut whole_there = device.alloc(2 * whole.len(), "whole samples")?;
         whole_there.upload(stream, 0, bytemuck::cast_slice(&whole))?;
@@ -53,7 +53,7 @@ impl Sound {
             from: 150 * number + PERIOD * 4 / 5,
             shifts: SHIFTS,
         });
-        let rows_bytes = 4 * correlate::MAX_FRAMES * correlate::ROW;
+        let rows_bytes = 4 * stft::MAX_FRAMES * correlate::LAGS;
         Ok(Sound {
             samples: (samples.iter().map(|x| f64::from(*x)).collect(), buffer),
             filter_table: resample::upload_table(device, stream, &filter)?,
@@ -67,7 +67,7 @@ impl Sound {
             stretches: stretches.collect(),
             products: device.alloc(8 * pulse::MAX_ROWS * pulse::MAX_SHIFTS, "products")?,
             correlations: device.alloc(rows_bytes, "correlations")?,
-            spectra: device.alloc(4 * stft::MAX_FRAMES * stft::BINS, "spectra")?,
+            spectra: device.alloc(4 * stft::MAX_FRAMES * stft::ROW, "spectra")?,
         })
     }
 
@@ -118,14 +118,9 @@ impl Sound {
     }
 
     pub(super) fn correlate(&mut self, stream: &Stream) -> Result<(), KernelError> {
-        let (samples, tables) = (&self.samples.1, &self.pitch_tables);
-        correlate::launch(
-            stream,
-            samples,
-            tables,
-            &self.frames,
-            &mut self.correlations,
-        )
+        let (spectra, tables) = (&self.spectra, &self.pitch_tables);
+        let out = &mut self.correlations;
+        correlate::launch(stream, spectra, tables, stft::MAX_FRAMES, out)
     }
 
     pub(super) fn spectrum(&mut self, stream: &Stream) -> Result<(), KernelError> {
@@ -135,7 +130,7 @@ impl Sound {
 
     pub(super) fn spectrum_by_reference(&self) {
         for start in &self.frames {
-            black_box(stft::reference::powers(&self.samples.0, *start as usize));
+            black_box(stft::reference::spectrum(&self.samples.0, *start as usize));
         }
     }
 }

@@ -1,97 +1,48 @@
-// Frames of sound to their normalised autocorrelation, what pitch candidates are found in (math 10.2); one group a frame.
-//   in: samples f32, hann 638 and factors 319 f32   out: N x (local peak, r of lag 1 to 319)
-// v1 the windowed frame in shared memory, a lag or two a thread, four partial sums a lag
-// tolerance: budget.toml; moves 2.6 KiB in, 1.3 KiB out a frame
+// The spectra of frames to their normalised autocorrelation, what pitch candidates are found in (math 10.2); one group a frame.
+//   in: N x (local peak, |X|^2 of 513 bins) f32; 1024 x (cos, sin), factors 319 f32   out: N x r of lag 1 to 319 f32
+// v2 the transform of stft/transform.cu over the powers, which are real and even; v1 went lag by lag over the samples and took
+//    11 times as long as both transforms do on lavapipe
+// tolerance: budget.toml; moves 2.0 KiB in, 1.3 KiB out a frame
 
 struct Params {
     unsigned frames;
     unsigned padding[3];
-    // First sample of each frame's window.
-    unsigned starts[64];
 };
 
-#define THREADS 256u
-#define WINDOW 638u
+#define SPECTRUM 514u
 #define LAGS 319u
-#define ROW 320u
-// The mean is over two periods of the floor around the centre, the local peak over one.
-#define MEAN_FIRST 106u
-#define MEAN_END 532u
-#define PEAK_FIRST 212u
-#define PEAK_END 426u
 
-__device__ __forceinline__ float sum_of_parts(float* parts, unsigned thread) {
-    for (unsigned half = THREADS / 2u; half > 0u; half /= 2u) {
-        __syncthreads();
-        if (thread < half) {
-            parts[thread] += parts[thread + half];
-        }
-    }
-    __syncthreads();
-    float total = parts[0];
-    __syncthreads();
-    return total;
-}
-
-__device__ __forceinline__ float largest_part(float* parts, unsigned thread) {
-    for (unsigned half = THREADS / 2u; half > 0u; half /= 2u) {
-        __syncthreads();
-        if (thread < half) {
-            parts[thread] = fmaxf(parts[thread], parts[thread + half]);
-        }
-    }
-    // Thread 0 has made it and is the only one to use it: nobody has to wait.
-    return parts[0];
-}
-
-__device__ __forceinline__ float correlation(const float* windowed, unsigned lag) {
-    unsigned count = WINDOW - lag;
-    float sums[4] = {0.0f, 0.0f, 0.0f, 0.0f};
-    unsigned at = 0u;
-    for (; at + 4u <= count; at += 4u) {
-        for (unsigned k = 0u; k < 4u; k++) {
-            sums[k] += windowed[at + k] * windowed[at + k + lag];
-        }
-    }
-    for (; at < count; at++) {
-        sums[0] += windowed[at] * windowed[at + lag];
-    }
-    return (sums[0] + sums[1]) + (sums[2] + sums[3]);
-}
-
-extern "C" __global__ void __launch_bounds__(256)
+extern "C" __global__ void __launch_bounds__(64)
 correlate_frames(
-    const Params params, const float* __restrict__ samples, const float* __restrict__ tables, float* __restrict__ correlations) {
-    __shared__ float windowed[640];
-    __shared__ float parts[THREADS];
+    const Params params, const float* __restrict__ spectra, const float* __restrict__ tables, float* __restrict__ correlations) {
+    __shared__ Complex numbers[ROOM];
     unsigned thread = threadIdx.x;
     unsigned frame = blockIdx.x;
-    const float* window = samples + params.starts[frame];
-    float sum = 0.0f;
-    for (unsigned at = MEAN_FIRST + thread; at < MEAN_END; at += THREADS) {
-        sum += __ldg(window + at);
+    if (frame >= params.frames) {
+        return;
     }
-    parts[thread] = sum;
-    float mean = sum_of_parts(parts, thread) / (float)(MEAN_END - MEAN_FIRST);
-    float peak = 0.0f;
-    float energy = 0.0f;
-    for (unsigned at = thread; at < WINDOW; at += THREADS) {
-        float value = (__ldg(window + at) - mean) * __ldg(tables + at);
-        windowed[at] = value;
-        energy += value * value;
-        if (at >= PEAK_FIRST && at < PEAK_END) {
-            peak = fmaxf(peak, fabsf(value));
-        }
+    const float* powers = spectra + frame * SPECTRUM + 1u;
+    Complex v[8];
+#pragma unroll
+    for (unsigned k = 0u; k < 8u; k++) {
+        unsigned at = 2u * (thread + k * THREADS);
+        // What lies above HALF mirrors what lies below.
+        v[k].re = __ldg(powers + min(at, LENGTH - at));
+        v[k].im = __ldg(powers + min(at + 1u, LENGTH - at - 1u));
     }
-    parts[thread] = energy;
-    energy = sum_of_parts(parts, thread);
-    parts[thread] = peak;
-    peak = largest_part(parts, thread);
+    transform(numbers, v, tables, thread);
+    float energy = numbers[0].re + numbers[0].im;
     float scale = energy > 0.0f ? 1.0f / energy : 0.0f;
-    if (thread == 0u) {
-        correlations[frame * ROW] = peak;
-    }
-    for (unsigned lag = thread + 1u; lag <= LAGS; lag += THREADS) {
-        correlations[frame * ROW + lag] = correlation(windowed, lag) * scale * __ldg(tables + WINDOW + lag - 1u);
+    const float* factors = tables + 2u * LENGTH;
+    float* row = correlations + frame * LAGS;
+    for (unsigned lag = thread; lag <= HALF / 2u; lag += THREADS) {
+        Bins both = bins(numbers, tables, lag);
+        if (lag >= 1u) {
+            row[lag - 1u] = both.low.re * scale * __ldg(factors + lag - 1u);
+        }
+        unsigned mirrored = HALF - lag;
+        if (mirrored <= LAGS && mirrored > lag) {
+            row[mirrored - 1u] = both.high.re * scale * __ldg(factors + mirrored - 1u);
+        }
     }
 }

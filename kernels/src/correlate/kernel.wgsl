@@ -1,104 +1,53 @@
-// Frames of sound to their normalised autocorrelation, what pitch candidates are found in (math 10.2); one group a frame.
-//   in: samples f32, hann 638 and factors 319 f32   out: N x (local peak, r of lag 1 to 319)
-// v1 the windowed frame in shared memory, a lag or two a thread, four partial sums a lag
-// tolerance: budget.toml; moves 2.6 KiB in, 1.3 KiB out a frame
+// The spectra of frames to their normalised autocorrelation, what pitch candidates are found in (math 10.2); one group a frame.
+//   in: N x (local peak, |X|^2 of 513 bins) f32; 1024 x (cos, sin), factors 319 f32   out: N x r of lag 1 to 319 f32
+// v2 the transform of stft/transform.wgsl over the powers, which are real and even; v1 went lag by lag over the samples and took
+//    11 times as long as both transforms do on lavapipe
+// tolerance: budget.toml; moves 2.0 KiB in, 1.3 KiB out a frame
 
 struct Params {
     frames: u32,
     padding_a: u32,
     padding_b: u32,
     padding_c: u32,
-    // First sample of each frame's window.
-    starts: array<u32, 64>,
 }
 
 @group(0) @binding(0) var<storage, read> params: Params;
-@group(0) @binding(1) var<storage, read> samples: array<f32>;
+@group(0) @binding(1) var<storage, read> spectra: array<f32>;
 @group(0) @binding(2) var<storage, read> tables: array<f32>;
 @group(0) @binding(3) var<storage, read_write> correlations: array<f32>;
 
-const THREADS: u32 = 256u;
-const WINDOW: u32 = 638u;
+const SPECTRUM: u32 = 514u;
 const LAGS: u32 = 319u;
-const ROW: u32 = 320u;
-// The mean is over two periods of the floor around the centre, the local peak over one.
-const MEAN_FIRST: u32 = 106u;
-const MEAN_END: u32 = 532u;
-const PEAK_FIRST: u32 = 212u;
-const PEAK_END: u32 = 426u;
 
-var<workgroup> windowed: array<f32, 640>;
-var<workgroup> parts: array<f32, THREADS>;
-
-fn sum_of_parts(thread: u32) -> f32 {
-    for (var half = THREADS / 2u; half > 0u; half /= 2u) {
-        workgroupBarrier();
-        if thread < half {
-            parts[thread] += parts[thread + half];
-        }
-    }
-    workgroupBarrier();
-    let total = parts[0];
-    workgroupBarrier();
-    return total;
+// Two neighbours; what lies above HALF mirrors what lies below.
+fn powers(first: u32, at: u32) -> vec2<f32> {
+    return vec2<f32>(spectra[first + min(at, LENGTH - at)], spectra[first + min(at + 1u, LENGTH - at - 1u)]);
 }
 
-fn largest_part(thread: u32) -> f32 {
-    for (var half = THREADS / 2u; half > 0u; half /= 2u) {
-        workgroupBarrier();
-        if thread < half {
-            parts[thread] = max(parts[thread], parts[thread + half]);
-        }
-    }
-    workgroupBarrier();
-    let largest = parts[0];
-    workgroupBarrier();
-    return largest;
-}
-
-fn correlation(lag: u32) -> f32 {
-    let count = WINDOW - lag;
-    var sums = vec4<f32>(0.0);
-    for (var at = 0u; at < count / 4u * 4u; at += 4u) {
-        let a = vec4<f32>(windowed[at], windowed[at + 1u], windowed[at + 2u], windowed[at + 3u]);
-        let b = vec4<f32>(windowed[at + lag], windowed[at + lag + 1u], windowed[at + lag + 2u], windowed[at + lag + 3u]);
-        sums += a * b;
-    }
-    for (var at = count / 4u * 4u; at < count; at++) {
-        sums.x += windowed[at] * windowed[at + lag];
-    }
-    return (sums.x + sums.y) + (sums.z + sums.w);
-}
-
-@compute @workgroup_size(256, 1, 1)
+@compute @workgroup_size(64, 1, 1)
 fn correlate_frames(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
     let frame = group.x;
-    let start = params.starts[frame];
-    var sum = 0.0;
-    for (var at = MEAN_FIRST + thread; at < MEAN_END; at += THREADS) {
-        sum += samples[start + at];
+    if frame >= params.frames {
+        return;
     }
-    parts[thread] = sum;
-    let mean = sum_of_parts(thread) / f32(MEAN_END - MEAN_FIRST);
-    var peak = 0.0;
-    var energy = 0.0;
-    for (var at = thread; at < WINDOW; at += THREADS) {
-        let value = (samples[start + at] - mean) * tables[at];
-        windowed[at] = value;
-        energy += value * value;
-        if at >= PEAK_FIRST && at < PEAK_END {
-            peak = max(peak, abs(value));
-        }
-    }
-    parts[thread] = energy;
-    energy = sum_of_parts(thread);
-    parts[thread] = peak;
-    peak = largest_part(thread);
+    let first = frame * SPECTRUM + 1u;
+    let own = 2u * thread;
+    transform(array<vec2<f32>, 8>(
+        powers(first, own), powers(first, own + 128u), powers(first, own + 256u), powers(first, own + 384u),
+        powers(first, own + 512u), powers(first, own + 640u), powers(first, own + 768u), powers(first, own + 896u),
+    ), thread);
+    let energy = numbers[0].x + numbers[0].y;
     let scale = select(0.0, 1.0 / energy, energy > 0.0);
-    if thread == 0u {
-        correlations[frame * ROW] = peak;
-    }
-    for (var lag = thread + 1u; lag <= LAGS; lag += THREADS) {
-        correlations[frame * ROW + lag] = correlation(lag) * scale * tables[WINDOW + lag - 1u];
+    let factors = 2u * LENGTH;
+    let row = frame * LAGS;
+    for (var lag = thread; lag <= HALF / 2u; lag += THREADS) {
+        let both = bins(lag);
+        if lag >= 1u {
+            correlations[row + lag - 1u] = both.low.x * scale * tables[factors + lag - 1u];
+        }
+        let mirrored = HALF - lag;
+        if mirrored <= LAGS && mirrored > lag {
+            correlations[row + mirrored - 1u] = both.high.x * scale * tables[factors + mirrored - 1u];
+        }
     }
 }

@@ -1,10 +1,11 @@
 //! One frame by the definition of the discrete Fourier transform, in `f64`.
 
-use super::{BINS, LENGTH};
+use super::{BINS, LENGTH, PEAK};
 use crate::audio::FrameCorrelator;
 
-/// Power of bins 0 to 512 of the frame whose window begins at sample `start`; `None` when the samples end before it does.
-pub fn powers(samples: &[f64], start: usize) -> Option<Vec<f64>> {
+/// Local peak and power of bins 0 to 512 of the frame whose window begins at sample `start`; `None` when the samples end before it
+/// does.
+pub fn spectrum(samples: &[f64], start: usize) -> Option<Vec<f64>> {
     let windowed = FrameCorrelator::new().windowed(samples, start)?;
     let power = |bin: usize| {
         let mut sum = [0.0; 2];
@@ -15,5 +16,7 @@ pub fn powers(samples: &[f64], start: usize) -> Option<Vec<f64>> {
         }
         sum[0] * sum[0] + sum[1] * sum[1]
     };
-    Some((0..BINS).map(power).collect())
+    let middle = windowed.get(PEAK)?.iter();
+    let peak = middle.fold(0.0, |peak: f64, value| peak.max(value.abs()));
+    Some(std::iter::once(peak).chain((0..BINS).map(power)).collect())
 }

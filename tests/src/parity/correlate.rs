@@ -3,7 +3,8 @@
 use anyhow::{Context as _, ensure};
 use lsie_kernels::KernelError;
 use lsie_kernels::audio::{Form, FrameBatch, Pitch, PitchStream};
-use lsie_kernels::correlate::{MAX_FRAMES, ROW, WINDOW, launch, reference, upload_tables};
+use lsie_kernels::correlate::{LAGS, launch, reference, upload_tables};
+use lsie_kernels::stft::{self, MAX_FRAMES, ROW, WINDOW};
 
 use super::{Budget, Case, Place};
 
@@ -48,21 +49,26 @@ pub(super) fn units(samples: &[i16]) -> Vec<f64> {
 
 fn sounds(place: &Place) -> anyhow::Result<()> {
     let samples = units(&sound(14_000));
-    let as_f32: Vec<f32> = samples.iter().map(|sample| *sample as f32).collect();
-    let buffer = place.holding(&as_f32, "samples")?;
+    // More than the window's steps, windows that overlap and the last possible one.
+    let mut starts: Vec<usize> = (0..MAX_FRAMES).map(|k| 207 * k).collect();
+    starts[MAX_FRAMES - 1] = samples.len() - WINDOW;
+    let spectra = starts
+        .iter()
+        .map(|start| stft::reference::spectrum(&samples, *start).context("no frame"))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let as_f32: Vec<f32> = spectra.concat().iter().map(|power| *power as f32).collect();
+    let buffer = place.holding(&as_f32, "spectra")?;
     let tables = upload_tables(place.device.as_ref(), &place.stream)?;
     let bound = Budget::absolute("correlate")?;
-    // More than one batch, windows that overlap and the last possible one.
-    let mut starts: Vec<u32> = (0..MAX_FRAMES as u32).map(|k| 207 * k).collect();
-    starts[MAX_FRAMES - 1] = (samples.len() - WINDOW) as u32;
-    let mut out = place.poisoned::<f32>(MAX_FRAMES * ROW, "rows")?;
-    launch(&place.stream, &buffer, &tables, &starts, &mut out)?;
-    let rows = place.values::<f32>(&out, MAX_FRAMES * ROW)?;
-    for (start, row) in starts.iter().zip(rows.chunks_exact(ROW)) {
-        let wanted = reference::correlate(&samples, *start as usize).context("no frame")?;
-        // Without a peak there is nothing to correlate, and what stands there means nothing.
-        let numbers = if wanted[0] > 0.0 { ROW } else { 1 };
-        for (lag, (got, wanted)) in row.iter().zip(wanted).take(numbers).enumerate() {
+    let mut out = place.poisoned::<f32>(MAX_FRAMES * LAGS, "rows")?;
+    launch(&place.stream, &buffer, &tables, MAX_FRAMES, &mut out)?;
+    let rows = place.values::<f32>(&out, MAX_FRAMES * LAGS)?;
+    let with_peak = starts.iter().zip(&spectra).zip(rows.chunks_exact(LAGS));
+    // Without a peak there is nothing to correlate, and what stands there means nothing.
+    let with_peak = with_peak.filter(|((_, spectrum), _)| spectrum[0] > 0.0);
+    for ((start, _), row) in with_peak {
+        let wanted = reference::correlate(&samples, *start).context("no frame")?;
+        for (lag, (got, wanted)) in (1..).zip(row.iter().zip(wanted)) {
             let error = (f64::from(*got) - wanted).abs();
             ensure!(
                 error <= bound,
@@ -70,7 +76,7 @@ fn sounds(place: &Place) -> anyhow::Result<()> {
             );
         }
     }
-    launch(&place.stream, &buffer, &tables, &[], &mut out)?;
+    launch(&place.stream, &buffer, &tables, 0, &mut out)?;
     Ok(())
 }
 
@@ -102,35 +108,30 @@ fn track(place: &Place) -> anyhow::Result<()> {
 }
 
 fn refusals(place: &Place) -> anyhow::Result<()> {
-    let buffer = place.holding(&vec![0.5_f32; WINDOW + 10], "samples")?;
+    let spectra = place.holding(&vec![0.0_f32; (MAX_FRAMES + 1) * ROW], "spectra")?;
+    let short = place.holding(&[0.0_f32; ROW], "short")?;
     let tables = upload_tables(place.device.as_ref(), &place.stream)?;
-    let mut out = place.poisoned::<f32>(2 * ROW, "rows")?;
-    let many = vec![0; MAX_FRAMES + 1];
-    let refused = launch(&place.stream, &buffer, &tables, &many, &mut out);
+    let mut out = place.poisoned::<f32>(2 * LAGS, "rows")?;
+    let many = MAX_FRAMES + 1;
+    let refused = launch(&place.stream, &spectra, &tables, many, &mut out);
     ensure!(
         matches!(refused, Err(KernelError::OutOfRange { .. })),
         "{refused:?}"
     );
-    for starts in [vec![11], vec![u32::MAX], vec![0, 1, 2]] {
-        let refused = launch(&place.stream, &buffer, &tables, &starts, &mut out);
+    for (spectra, tables, frames) in [
+        (&short, &tables, 2),
+        (&spectra, &short, 1),
+        (&spectra, &tables, 3),
+    ] {
+        let refused = launch(&place.stream, spectra, tables, frames, &mut out);
         ensure!(
             matches!(refused, Err(KernelError::Size { .. })),
             "{refused:?}"
         );
     }
-    let refused = launch(&place.stream, &buffer, &out_of(place)?, &[0], &mut out);
-    ensure!(
-        matches!(refused, Err(KernelError::Size { .. })),
-        "{refused:?}"
-    );
-    // A window of one value has no peak, and no correlation that could be taken for a voice.
-    launch(&place.stream, &buffer, &tables, &[0], &mut out)?;
-    let row = place.values::<f32>(&out, ROW)?;
-    ensure!(row[0].abs() < 1e-6, "{}", row[0]);
+    // A frame without power has no correlation that could be taken for a voice.
+    launch(&place.stream, &spectra, &tables, 1, &mut out)?;
+    let row = place.values::<f32>(&out, LAGS)?;
+    ensure!(row.iter().all(|r| *r == 0.0), "{row:?}");
     Ok(())
-}
-
-/// Tables that are too short.
-fn out_of(place: &Place) -> anyhow::Result<lsie_device::Buffer> {
-    place.holding(&[0.0_f32; WINDOW], "short tables")
 }

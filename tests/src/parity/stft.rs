@@ -2,8 +2,7 @@
 
 use anyhow::{Context as _, ensure};
 use lsie_kernels::KernelError;
-use lsie_kernels::correlate::WINDOW;
-use lsie_kernels::stft::{BIN_HZ, BINS, MAX_FRAMES, launch, reference, upload_tables};
+use lsie_kernels::stft::{BIN_HZ, BINS, MAX_FRAMES, ROW, WINDOW, launch, reference, upload_tables};
 
 use super::correlate::{sound, units};
 use super::{Budget, Case, Place};
@@ -32,13 +31,19 @@ fn sounds(place: &Place) -> anyhow::Result<()> {
     // A whole batch, windows that overlap and the last possible one.
     let mut starts: Vec<u32> = (0..MAX_FRAMES as u32).map(|k| 207 * k).collect();
     starts[MAX_FRAMES - 1] = (samples.len() - WINDOW) as u32;
-    let mut out = place.poisoned::<f32>(MAX_FRAMES * BINS, "powers")?;
+    let mut out = place.poisoned::<f32>(MAX_FRAMES * ROW, "spectra")?;
     launch(&place.stream, &buffer, &tables, &starts, &mut out)?;
-    let rows = place.values::<f32>(&out, MAX_FRAMES * BINS)?;
-    for (start, row) in starts.iter().zip(rows.chunks_exact(BINS)) {
-        let wanted = reference::powers(&samples, *start as usize).context("no frame")?;
+    let rows = place.values::<f32>(&out, MAX_FRAMES * ROW)?;
+    for (start, row) in starts.iter().zip(rows.chunks_exact(ROW)) {
+        let wanted = reference::spectrum(&samples, *start as usize).context("no frame")?;
+        let (peak, wanted) = wanted.split_first().context("no row")?;
+        ensure!(
+            (f64::from(row[0]) - peak).abs() <= 1e-6,
+            "{} {peak}",
+            row[0]
+        );
         let largest = wanted.iter().copied().fold(0.0, f64::max);
-        for (bin, (got, wanted)) in row.iter().zip(&wanted).enumerate() {
+        for (bin, (got, wanted)) in row[1..].iter().zip(wanted).enumerate() {
             let error = (f64::from(*got) - wanted).abs();
             ensure!(
                 error <= bound * largest,
@@ -58,9 +63,10 @@ fn tone(place: &Place) -> anyhow::Result<()> {
             .map(|n| (turn * n as f64).sin() as f32)
             .collect();
         let buffer = place.holding(&samples, "tone")?;
-        let mut out = place.poisoned::<f32>(BINS, "powers")?;
+        let mut out = place.poisoned::<f32>(ROW, "spectra")?;
         launch(&place.stream, &buffer, &tables, &[0], &mut out)?;
-        let row = place.values::<f32>(&out, BINS)?;
+        let row = place.values::<f32>(&out, ROW)?;
+        let row = &row[1..];
         let largest = (0..BINS).max_by(|a, b| row[*a].total_cmp(&row[*b]));
         ensure!(largest == Some(bin), "{largest:?} {bin}");
         let wanted = 160.0_f32 * 160.0;
@@ -76,7 +82,7 @@ fn tone(place: &Place) -> anyhow::Result<()> {
 fn refusals(place: &Place) -> anyhow::Result<()> {
     let buffer = place.holding(&vec![0.5_f32; WINDOW + 10], "samples")?;
     let tables = upload_tables(place.device.as_ref(), &place.stream)?;
-    let mut out = place.poisoned::<f32>(2 * BINS, "powers")?;
+    let mut out = place.poisoned::<f32>(2 * ROW, "spectra")?;
     let many = vec![0; MAX_FRAMES + 1];
     let refused = launch(&place.stream, &buffer, &tables, &many, &mut out);
     ensure!(
@@ -98,7 +104,7 @@ fn refusals(place: &Place) -> anyhow::Result<()> {
     );
     // A window of one value has no power beside its mean.
     launch(&place.stream, &buffer, &tables, &[0], &mut out)?;
-    let row = place.values::<f32>(&out, BINS)?;
+    let row = place.values::<f32>(&out, ROW)?;
     ensure!(row.iter().all(|power| *power < 1e-6), "{row:?}");
     Ok(())
 }

@@ -1,27 +1,36 @@
-//! Frames of a stream of sound on a device: one upload, their correlations and their spectra, one wait.
+//! Frames of a stream of sound on a device: one upload, their spectra, from those their correlations, one wait.
 
 use lsie_device::{Buffer, Device, DeviceError, Read, Stream};
 
-use crate::correlate::{self, MAX_FRAMES, ROW, WINDOW};
+use crate::correlate::{self, LAGS};
 use crate::error::KernelError;
-use crate::stft::{self, BINS};
+use crate::stft::{self, MAX_FRAMES, ROW, WINDOW};
 
 /// Most samples between the first and the last window of a batch.
 const MAX_SPAN: usize = MAX_FRAMES * 161;
 
-/// Correlates and transforms frames on one device. Allocates when made, not per batch.
+/// Transforms and correlates frames on one device. Allocates when made, not per batch.
 #[derive(Debug)]
 pub struct FrameBatch {
     stream: Stream,
     samples: Buffer,
-    correlate_tables: Buffer,
     stft_tables: Buffer,
-    correlations: Buffer,
+    correlate_tables: Buffer,
     spectra: Buffer,
+    correlations: Buffer,
     staged: Vec<f32>,
     starts: Vec<u32>,
-    rows: Vec<f32>,
-    powers: Vec<f32>,
+    spectra_here: Vec<f32>,
+    lags_here: Vec<f32>,
+}
+
+/// A frame as a device gives it.
+#[derive(Debug, Clone, Copy)]
+pub struct DeviceFrame<'a> {
+    /// The largest magnitude of its middle, then the power of each bin: [`ROW`] numbers.
+    pub spectrum: &'a [f32],
+    /// Its normalised autocorrelation from lag 1: [`LAGS`] numbers.
+    pub lags: &'a [f32],
 }
 
 impl FrameBatch {
@@ -31,14 +40,14 @@ impl FrameBatch {
         let floats = |count: usize, label| device.alloc(count * size_of::<f32>(), label);
         Ok(FrameBatch {
             samples: floats(MAX_SPAN + WINDOW, "pitch samples")?,
-            correlate_tables: correlate::upload_tables(device, &stream)?,
             stft_tables: stft::upload_tables(device, &stream)?,
-            correlations: floats(MAX_FRAMES * ROW, "pitch rows")?,
-            spectra: floats(MAX_FRAMES * BINS, "pitch spectra")?,
+            correlate_tables: correlate::upload_tables(device, &stream)?,
+            spectra: floats(MAX_FRAMES * ROW, "pitch spectra")?,
+            correlations: floats(MAX_FRAMES * LAGS, "pitch lags")?,
             staged: Vec::with_capacity(MAX_SPAN + WINDOW),
             starts: Vec::with_capacity(MAX_FRAMES),
-            rows: vec![0.0; MAX_FRAMES * ROW],
-            powers: vec![0.0; MAX_FRAMES * BINS],
+            spectra_here: vec![0.0; MAX_FRAMES * ROW],
+            lags_here: vec![0.0; MAX_FRAMES * LAGS],
             stream,
         })
     }
@@ -52,25 +61,21 @@ impl FrameBatch {
             .count()
     }
 
-    /// Correlations ([`ROW`] numbers) and powers ([`BINS`] numbers) of each frame whose window begins at one of `starts`, which must be
-    /// one batch and lie within `samples`.
+    /// The frames whose windows begin at `starts`, which must be one batch and lie within `samples`.
     pub fn run(
         &mut self,
         samples: &[f64],
         starts: &[usize],
-    ) -> Result<impl Iterator<Item = (&[f32], &[f32])>, KernelError> {
+    ) -> Result<impl Iterator<Item = DeviceFrame<'_>>, KernelError> {
         let outside = KernelError::OutOfRange {
             what: "pitch frames",
         };
-        if Self::batch_of(starts) < starts.len() {
+        let count = starts.len();
+        if Self::batch_of(starts) < count {
             return Err(outside);
         }
-        let (rows, powers) = (
-            self.rows.get_mut(..starts.len() * ROW).unwrap_or_default(),
-            self.powers
-                .get_mut(..starts.len() * BINS)
-                .unwrap_or_default(),
-        );
+        let spectra = self.spectra_here.get_mut(..count * ROW).unwrap_or_default();
+        let lags = self.lags_here.get_mut(..count * LAGS).unwrap_or_default();
         if let (Some(first), Some(last)) = (starts.first(), starts.last()) {
             let span = samples.get(*first..*last + WINDOW).ok_or(outside)?;
             self.staged.clear();
@@ -80,8 +85,6 @@ impl FrameBatch {
                 .extend(starts.iter().map(|start| (start - first) as u32));
             let (stream, samples, starts) = (&self.stream, &mut self.samples, &self.starts);
             samples.upload(stream, 0, bytemuck::cast_slice(&self.staged))?;
-            let out = &mut self.correlations;
-            correlate::launch(stream, samples, &self.correlate_tables, starts, out)?;
             stft::launch(
                 stream,
                 samples,
@@ -89,11 +92,14 @@ impl FrameBatch {
                 starts,
                 &mut self.spectra,
             )?;
+            let out = &mut self.correlations;
+            correlate::launch(stream, &self.spectra, &self.correlate_tables, count, out)?;
             stream.read(&mut [
-                Read::of(&self.correlations, rows),
-                Read::of(&self.spectra, powers),
+                Read::of(&self.spectra, spectra),
+                Read::of(&self.correlations, lags),
             ])?;
         }
-        Ok(rows.chunks_exact(ROW).zip(powers.chunks_exact(BINS)))
+        let pairs = spectra.chunks_exact(ROW).zip(lags.chunks_exact(LAGS));
+        Ok(pairs.map(|(spectrum, lags)| DeviceFrame { spectrum, lags }))
     }
 }

@@ -8,7 +8,8 @@ use realfft::num_complex::Complex;
 use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
 
 use super::super::RATE_HZ;
-use super::harmonic::fundamental_harmonic;
+use super::batch::DeviceFrame;
+use super::harmonic::{BINS_KEPT, fundamental_harmonic};
 use super::sinc::{Autocorrelation, RANGE, Refiner};
 use super::{FLOOR_HZ, Form, OCTAVE_COST, VOICING_THRESHOLD};
 
@@ -28,8 +29,6 @@ const KEPT: usize = 14;
 pub(super) struct Candidate {
     pub(super) f0_hz: f64,
     pub(super) strength: f64,
-    /// See [`super::PitchFrame::harmonic`].
-    pub(super) harmonic: u8,
 }
 
 /// Voiced candidates and local peaks of all frames so far, by ascending lag within a frame.
@@ -38,6 +37,8 @@ pub(super) struct CandidateTable {
     candidates: Vec<Candidate>,
     ends: Vec<usize>,
     local_peaks: Vec<f64>,
+    /// The first [`BINS_KEPT`] powers of each frame; asked for of those frames only that turn out to be voiced.
+    spectra: Vec<f32>,
 }
 
 impl CandidateTable {
@@ -59,8 +60,16 @@ impl CandidateTable {
         self.candidates.get(start..end).unwrap_or_default()
     }
 
-    fn close_frame(&mut self, local_peak: f64) {
+    /// See [`super::PitchFrame::harmonic`].
+    pub(super) fn harmonic(&self, frame: usize, f0_hz: f64) -> u8 {
+        let spectrum = self.spectra.chunks_exact(BINS_KEPT).nth(frame);
+        fundamental_harmonic(spectrum.unwrap_or_default(), f0_hz)
+    }
+
+    fn close_frame(&mut self, local_peak: f64, powers: impl Iterator<Item = f32>) {
         self.local_peaks.push(local_peak);
+        self.spectra.extend(powers.take(BINS_KEPT));
+        self.spectra.resize(BINS_KEPT * self.local_peaks.len(), 0.0);
         self.ends.push(self.candidates.len());
     }
 }
@@ -187,7 +196,6 @@ pub(super) fn window_start(left: usize) -> Option<usize> {
 pub(super) struct FrameAnalyser {
     correlator: FrameCorrelator,
     correlation: Autocorrelation,
-    powers: Vec<f64>,
     peaks: Vec<usize>,
     refiner: Refiner,
 }
@@ -203,7 +211,6 @@ impl FrameAnalyser {
         Self {
             correlator: FrameCorrelator::new(),
             correlation: Autocorrelation::new(),
-            powers: vec![0.0; FFT / 2 + 1],
             peaks: Vec::with_capacity(RANGE),
             refiner: Refiner::new(form),
         }
@@ -216,23 +223,22 @@ impl FrameAnalyser {
         let local_peak = local_peak.unwrap_or(0.0);
         if local_peak > 0.0 {
             self.correlation.set(self.correlator.lags());
-            self.powers.copy_from_slice(self.correlator.powers());
             self.add_candidates(table);
         }
-        table.close_frame(local_peak);
+        let powers = self.correlator.powers().iter().map(|power| *power as f32);
+        table.close_frame(local_peak, powers);
     }
 
-    /// Adds a frame that a device has correlated and transformed: its local peak and the lags from 1, and the power of its bins.
-    pub(super) fn take(&mut self, row: &[f32], powers: &[f32], table: &mut CandidateTable) {
-        let (local_peak, lags) = row.split_first().map_or((0.0, row), |(p, l)| (*p, l));
+    /// Adds a frame that a device has transformed and correlated.
+    pub(super) fn take(&mut self, frame: DeviceFrame<'_>, table: &mut CandidateTable) {
+        let powers = frame.spectrum.get(1..).unwrap_or_default();
+        let local_peak = frame.spectrum.first().copied().unwrap_or(0.0);
         if local_peak > 0.0 {
-            self.correlation.set(lags.iter().map(|lag| f64::from(*lag)));
-            for (slot, power) in self.powers.iter_mut().zip(powers) {
-                *slot = f64::from(*power);
-            }
+            self.correlation
+                .set(frame.lags.iter().map(|lag| f64::from(*lag)));
             self.add_candidates(table);
         }
-        table.close_frame(f64::from(local_peak));
+        table.close_frame(f64::from(local_peak), powers.iter().copied());
     }
 
     fn add_candidates(&mut self, table: &mut CandidateTable) {
@@ -240,11 +246,9 @@ impl FrameAnalyser {
         for lag in &self.peaks {
             let (lag, value) = self.refiner.refine(&self.correlation, *lag);
             let strength = if value > 1.0 { 1.0 / value } else { value };
-            let f0_hz = RATE_HZ / lag;
             table.candidates.push(Candidate {
-                f0_hz,
+                f0_hz: RATE_HZ / lag,
                 strength,
-                harmonic: fundamental_harmonic(&self.powers, f0_hz),
             });
         }
     }

@@ -8,6 +8,8 @@ const MOST: usize = 5;
 /// Harmonics looked at, and up to where, Hz.
 const HARMONICS: usize = 20;
 const REACH_HZ: f64 = 5000.0;
+/// Bins of a spectrum that are looked at: those up to [`REACH_HZ`] and the width of the last harmonic.
+pub(super) const BINS_KEPT: usize = 336;
 /// A harmonic is the largest bin within this share of the pitch.
 const WIDTH: f64 = 0.25;
 /// Power of the harmonics between, of that of all, below which they are missing: -20 dB.
@@ -15,7 +17,10 @@ const MISSING: f64 = 0.01;
 
 /// The harmonic of `f0_hz` that is the fundamental by the spectrum whose bins have these powers: 1 where the pitch is right; 2 to 5 where
 /// the others are missing, and the sound's pitch so many times as high.
-pub(super) fn fundamental_harmonic(powers: &[f64], f0_hz: f64) -> u8 {
+pub(super) fn fundamental_harmonic(powers: &[f32], f0_hz: f64) -> u8 {
+    if f0_hz <= 0.0 {
+        return 1;
+    }
     let mut heights = [0.0; HARMONICS];
     let reach = (REACH_HZ / f0_hz).min(HARMONICS as f64);
     for (number, height) in (1..=reach as usize).zip(&mut heights) {
@@ -23,7 +28,7 @@ pub(super) fn fundamental_harmonic(powers: &[f64], f0_hz: f64) -> u8 {
         let at = |hz: f64| (hz / BIN_HZ).round().max(0.0) as usize;
         let (first, last) = (at(middle - WIDTH * f0_hz), at(middle + WIDTH * f0_hz));
         let bins = powers.get(first..=last).unwrap_or_default();
-        *height = bins.iter().copied().fold(0.0, f64::max);
+        *height = f64::from(bins.iter().copied().fold(0.0, f32::max));
     }
     let all: f64 = heights.iter().sum();
     let between = |harmonic: usize| -> f64 {
@@ -88,7 +93,7 @@ mod tests {
     fn what_has_no_power_is_believed() {
         assert_eq!(super::fundamental_harmonic(&[], 100.0), 1);
         assert_eq!(super::fundamental_harmonic(&[0.0; 513], 100.0), 1);
-        assert_eq!(super::fundamental_harmonic(&[f64::NAN; 513], 100.0), 1);
+        assert_eq!(super::fundamental_harmonic(&[f32::NAN; 513], 100.0), 1);
         for f0_hz in [0.0, f64::NAN, f64::INFINITY, 1e-300] {
             assert_eq!(
                 super::fundamental_harmonic(&[1.0; 513], f0_hz),

@@ -9,7 +9,6 @@ use super::{
 const UNVOICED: Candidate = Candidate {
     f0_hz: 0.0,
     strength: 0.0,
-    harmonic: 1,
 };
 
 /// Strength of "unvoiced" in a frame whose local peak is `intensity` of the global one.
@@ -71,16 +70,12 @@ pub(super) fn best_path(
             .and_then(|k| table.voiced(frame).get(k))
             .copied()
             .filter(is_voiced);
-        let Candidate {
-            f0_hz,
-            strength,
-            harmonic,
-        } = chosen.unwrap_or(UNVOICED);
+        let Candidate { f0_hz, strength } = chosen.unwrap_or(UNVOICED);
         path.push(PitchFrame {
             time_s: grid.time_s(frame),
             f0_hz,
             strength,
-            harmonic,
+            harmonic: table.harmonic(frame, f0_hz),
         });
         choice = from.get(choice).copied().unwrap_or(0);
     }

@@ -8,8 +8,8 @@ use super::batch::FrameBatch;
 use super::frame::{Candidate, CandidateTable, FrameAnalyser, HALF, window_start};
 use super::path::{best_path, intensity, local_value, unvoiced_strength};
 use super::{CEILING_HZ, Form, FrameGrid, Pitch, PitchError};
-use crate::correlate::WINDOW;
 use crate::error::KernelError;
+use crate::stft::WINDOW;
 
 /// A device's side of the pitch, which the streams of one source use one after the other.
 pub type SharedFrameBatch = Arc<Mutex<FrameBatch>>;
@@ -125,8 +125,8 @@ impl PitchStream {
         let mut batch = shared.lock().unwrap_or_else(PoisonError::into_inner);
         let fault = match batch.run(&self.samples, starts) {
             Ok(frames) => {
-                for (row, powers) in frames {
-                    self.analyser.take(row, powers, &mut self.table);
+                for frame in frames {
+                    self.analyser.take(frame, &mut self.table);
                 }
                 return count;
             }
@@ -156,7 +156,7 @@ impl PitchStream {
             time_s: self.grid.time_s(frame),
             f0_hz: best.map(|c| c.f0_hz),
             strength: best.map_or(0.0, |c| c.strength),
-            harmonic: best.map_or(1, |c| c.harmonic),
+            harmonic: best.map_or(1, |c| self.table.harmonic(frame, c.f0_hz)),
         })
     }
 
