@@ -110,12 +110,15 @@ export function Face(): JSX.Element {
     <section class="panel face-panel" classList={{ old: isOld() }} aria-label="Face">
       <div class="card-head">
         <h2>Face</h2>
+        <Show when={!isCalibrating()}>
+          <Pill kind="ok" label={`neutral baseline · ${have()} face frames`} />
+        </Show>
         <Pill
           kind={!face() ? "neutral" : face()?.absent ? "warn" : "ok"}
           label={!face() ? "no reading yet" : face()?.absent ? format.words(face()?.absent) : face()?.faces === 1 ? "measured" : `measured, ${face()?.faces} in view`}
         />
       </div>
-      <Show when={isCalibrating()} fallback={<Pill kind="ok" label={`neutral baseline · ${have()} face frames`} />}>
+      <Show when={isCalibrating()}>
         <div class="calibration">
           <label for="calibration">
             Step 2 of 3 · neutral baseline: {have()}/{need()} face frames
