@@ -1,10 +1,11 @@
 //! Where does the time of a frame go, from the access unit to the observation?
 //!
 //! Each stage alone, on decoded frames of the demo, 720p; then decoder and tracker together as fast as they go, for the frames
-//! that one core-second holds; then live at 30 frames per second in this process. `--frames N` changes the number of frames. Last the
-//! kernels of 1, 5, 16 and 64 streams on every device that is found; `--device wgpu:0` measures that part on that device, and nothing
-//! else.
+//! that one core-second holds; then live at 30 frames per second in this process. `--frames N` changes the number of frames. Last, on
+//! every device that is found, the kernels of 1, 5, 16 and 64 streams, and how many frames a second 1, 5 and 16 streams analyse against
+//! how many they decode; `--device wgpu:0` measures those two parts on that device, and nothing else.
 
+mod saturation;
 mod streams;
 
 use std::process::ExitCode;
@@ -35,7 +36,11 @@ const PULL: Duration = Duration::from_secs(15);
 const COPY_BYTES: usize = 64 << 20;
 
 fn main() -> ExitCode {
-    run("frame_path", &["frames", "live-seconds", "device"], measure)
+    run(
+        "frame_path",
+        &["frames", "live-seconds", "saturation-seconds", "device"],
+        measure,
+    )
 }
 
 /// What every part needs.
@@ -50,7 +55,8 @@ struct Bench<'a> {
 
 fn measure(call: &Call) -> Result<()> {
     if call.text("device").is_some() {
-        return streams::measure(call);
+        streams::measure(call)?;
+        return saturation::measure(call);
     }
     let cache = cache_dir(call)?;
     let device: Arc<dyn Device> = Arc::new(CpuDevice::new());
@@ -84,7 +90,8 @@ fn measure(call: &Call) -> Result<()> {
          {:.2} ms",
         1000.0 / rate
     ));
-    streams::measure(call)
+    streams::measure(call)?;
+    saturation::measure(call)
 }
 
 impl Bench<'_> {

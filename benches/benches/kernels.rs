@@ -9,7 +9,9 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use lsie_benches::{Call, Roof, RoofPoint, Series, roofline_svg, run_with_help};
+use lsie_benches::{
+    BASELINE, Call, Gate, Roof, RoofPoint, Series, roofline_svg, run_with_help, slug,
+};
 use lsie_device::{
     Argument, Device, DeviceKind, DeviceReport, KernelSource, Launch, Stream, open_nth, probe,
 };
@@ -21,6 +23,9 @@ use rig::{Kernel, Rig};
 const COPY_BYTES: usize = 64 << 20;
 /// Groups of the copy: 256 threads of 16 bytes each.
 const COPY_GROUPS: u32 = (COPY_BYTES / (256 * 16)) as u32;
+
+/// Every kernel is measured in turns, so that what it costs is seen at several times.
+const TURNS: usize = 3;
 
 /// Launches of a chain.
 const CHAIN: u32 = 16;
@@ -53,7 +58,9 @@ const HELP: &str = "\
 What does each kernel reach on each device, beside its reference and beside what a copy reaches there?
 
   --device cpu|wgpu:N|cuda:N   this device; else every one that is found, and why the others are not run
-  --rounds N                   calls of each kernel, 200 unless said; their median is told
+  --rounds N                   calls of each kernel, 200 unless said, in three turns; their median is told
+  --baseline keep|check        keep this run for this machine and device in benches/results, or fail when a kernel became slower
+                               than the kept one by more than max(5 %, 3 x its own noise); without it changes are only told
   --svg FILE                   where the drawing goes; else benches/results/roofline-DEVICE.svg, the table beside it as .md
 
 How to read a row
@@ -77,24 +84,47 @@ To change one: edit kernel.cu or kernel.wgsl in its folder below kernels/src, th
 ";
 
 fn main() -> ExitCode {
-    run_with_help("kernels", HELP, &["device", "rounds", "svg"], measure)
+    run_with_help(
+        "kernels",
+        HELP,
+        &["device", "rounds", "svg", BASELINE],
+        measure,
+    )
 }
 
 /// What one call of a kernel costs, microseconds.
+#[derive(Clone)]
 struct Cost {
     /// By the device's own clock; the host's where there is none.
-    device: f64,
+    device: Series,
     /// From the call until it is done.
-    waited: f64,
+    waited: Series,
     /// Until the launcher returns; nothing where it does the work itself.
-    host: Option<f64>,
+    host: Option<Series>,
     /// The same for each launch of a recorded chain; nothing where the device does not record.
-    replayed: Option<f64>,
+    replayed: Option<Series>,
+}
+
+impl Cost {
+    /// Takes what a later turn measured.
+    fn append(&mut self, later: &Cost) {
+        self.device.append(&later.device);
+        self.waited.append(&later.waited);
+        let pairs = [
+            (&mut self.host, &later.host),
+            (&mut self.replayed, &later.replayed),
+        ];
+        for (own, later) in pairs {
+            if let (Some(own), Some(later)) = (own, later) {
+                own.append(later);
+            }
+        }
+    }
 }
 
 fn measure(call: &Call) -> Result<()> {
     let rounds = call.number("rounds", call.count(200_usize, 1))?.max(1);
-    let mut roofs = Vec::new();
+    let (mut roofs, mut gates) = (Vec::new(), Vec::new());
     for (kind, index) in wanted(call)? {
         let device = open_nth(kind, index)?;
         let info = device.info().clone();
@@ -118,22 +148,31 @@ fn measure(call: &Call) -> Result<()> {
         );
         let mut rig = Rig::new(device.as_ref(), stream)?;
         let mut points = Vec::new();
-        for kernel in Kernel::ALL {
+        let costs = costs(call, &mut rig, rounds)?;
+        let mut gate = Gate::new(
+            &results(),
+            "kernels",
+            &format!("{kind}:{index} {}", info.name),
+        );
+        for (kernel, cost) in Kernel::ALL.into_iter().zip(costs) {
             if kind == DeviceKind::Cpu || kernel.has_own_reference() {
                 let cost = reference_cost(&mut rig, kernel, rounds)?;
                 say(call, &mut table, &row(kernel, "reference", &cost, copy));
             }
-            let cost = cost(&mut rig, kernel, rounds)?;
             let version = match kind {
                 DeviceKind::Cpu => "cpu",
                 DeviceKind::Wgpu => "wgsl",
                 DeviceKind::Cuda => "cuda",
             };
             say(call, &mut table, &row(kernel, version, &cost, copy));
+            gate.push(format!("{}, device us", kernel.name()), &cost.device);
+            if let Some(host) = &cost.host {
+                gate.push(format!("{}, host us", kernel.name()), host);
+            }
             points.push(RoofPoint {
                 name: kernel.name().to_owned(),
                 operations_per_byte: kernel.operations() / kernel.bytes(),
-                giga_operations_per_sec: kernel.operations() / 1e3 / cost.device,
+                giga_operations_per_sec: kernel.operations() / 1e3 / cost.device.median(),
             });
         }
         let roof = Roof {
@@ -144,13 +183,32 @@ fn measure(call: &Call) -> Result<()> {
         if call.measures() && call.text("svg").is_none() {
             keep(call, &roof, &table)?;
         }
+        if call.measures() {
+            gates.push(gate);
+        }
         roofs.push(roof);
     }
     if let Some(path) = call.text("svg") {
         std::fs::write(path, roofline_svg(&roofs)).with_context(|| path.to_owned())?;
         call.say(format_args!("\nroofline {path}"));
     }
-    Ok(())
+    gates.into_iter().try_for_each(|gate| gate.close(call))
+}
+
+/// What each kernel costs, in the order of [`Kernel::ALL`].
+fn costs(call: &Call, rig: &mut Rig, rounds: usize) -> Result<Vec<Cost>> {
+    let turns = call.count(TURNS, 1);
+    let mut all: Vec<Cost> = Vec::new();
+    for turn in 0..turns {
+        for (number, kernel) in Kernel::ALL.into_iter().enumerate() {
+            let cost = cost(rig, kernel, rounds.div_ceil(turns))?;
+            match all.get_mut(number) {
+                Some(known) if turn > 0 => known.append(&cost),
+                _ => all.push(cost),
+            }
+        }
+    }
+    Ok(all)
 }
 
 /// Prints lines and keeps them for the table.
@@ -177,11 +235,11 @@ fn keep(call: &Call, roof: &Roof, table: &str) -> Result<()> {
 
 /// A file name of letters, digits and dashes.
 fn beside_the_results(device: &str) -> PathBuf {
-    let lower = device.to_lowercase();
-    let words = lower.split(|letter: char| !letter.is_ascii_alphanumeric());
-    let words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("results");
-    folder.join(format!("roofline-{}.svg", words.join("-")))
+    results().join(format!("roofline-{}.svg", slug(device)))
+}
+
+fn results() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("results")
 }
 
 /// The device that was named, or all that there are.
@@ -206,17 +264,20 @@ fn wanted(call: &Call) -> Result<Vec<(DeviceKind, usize)>> {
 }
 
 fn row(kernel: Kernel, version: &str, cost: &Cost, copy: f64) -> String {
-    let rate = kernel.bytes() / 1e3 / cost.device;
-    let told = |cost: Option<f64>| cost.map_or_else(|| "-".to_owned(), |us| format!("{us:.1}"));
-    let (host, replayed) = (told(cost.host), told(cost.replayed));
+    let device_us = cost.device.median();
+    let rate = kernel.bytes() / 1e3 / device_us;
+    let told = |cost: Option<&Series>| {
+        cost.map_or_else(|| "-".to_owned(), |us| format!("{:.1}", us.median()))
+    };
+    let (host, replayed) = (told(cost.host.as_ref()), told(cost.replayed.as_ref()));
     format!(
         "| {} | {version} | {:.1} | {:.1} | {:.1} | {host} | {replayed} | {rate:.2} | {:.0} % | {:.2} |",
         kernel.name(),
-        cost.device,
+        device_us,
         copy / rate,
-        cost.waited,
+        cost.waited.median(),
         100.0 * rate / copy,
-        kernel.operations() / 1e3 / cost.device,
+        kernel.operations() / 1e3 / device_us,
     )
 }
 
@@ -250,15 +311,15 @@ fn cost(rig: &mut Rig, kernel: Kernel, rounds: usize) -> Result<Cost> {
         device.push(own.unwrap_or(done));
     }
     Ok(Cost {
-        device: device.median(),
-        waited: waited.median(),
+        device,
+        waited,
         host,
         replayed,
     })
 }
 
 /// Microseconds of the host for each launch of a chain.
-fn host_cost(rig: &mut Rig, kernel: Kernel, rounds: usize) -> Result<f64> {
+fn host_cost(rig: &mut Rig, kernel: Kernel, rounds: usize) -> Result<Series> {
     let stream = rig.stream().clone();
     let mut host = series();
     for _ in 0..rounds {
@@ -270,11 +331,11 @@ fn host_cost(rig: &mut Rig, kernel: Kernel, rounds: usize) -> Result<f64> {
         host.push(begin.elapsed().as_secs_f64() * 1e6 / f64::from(CHAIN));
     }
     stream.synchronize()?;
-    Ok(host.median())
+    Ok(host)
 }
 
 /// Microseconds of the host for each launch of a recorded chain.
-fn replay_cost(rig: &mut Rig, kernel: Kernel, rounds: usize) -> Result<f64> {
+fn replay_cost(rig: &mut Rig, kernel: Kernel, rounds: usize) -> Result<Series> {
     let stream = rig.stream().clone();
     let recorded = stream.record(|_| (0..CHAIN).try_for_each(|_| rig.launch(kernel)))?;
     let mut host = series();
@@ -285,7 +346,7 @@ fn replay_cost(rig: &mut Rig, kernel: Kernel, rounds: usize) -> Result<f64> {
         host.push(begin.elapsed().as_secs_f64() * 1e6 / f64::from(CHAIN));
     }
     stream.synchronize()?;
-    Ok(host.median())
+    Ok(host)
 }
 
 fn reference_cost(rig: &mut Rig, kernel: Kernel, rounds: usize) -> Result<Cost> {
@@ -296,8 +357,8 @@ fn reference_cost(rig: &mut Rig, kernel: Kernel, rounds: usize) -> Result<Cost> 
         times.push(begin.elapsed().as_secs_f64() * 1e6);
     }
     Ok(Cost {
-        device: times.median(),
-        waited: times.median(),
+        waited: times.clone(),
+        device: times,
         host: None,
         replayed: None,
     })

@@ -6,7 +6,8 @@
 //!
 //! ```text
 //! cargo bench -p lsie-benches --bench kernels -- --device wgpu:0        us, GB/s and share of a copy per kernel and version, roofline
-//! cargo bench -p lsie-benches --bench frame_path                        ms per stage, frames per core-second
+//! cargo bench -p lsie-benches --bench kernels -- --baseline check      the same, failing when a series became slower than its noise
+//! cargo bench -p lsie-benches --bench frame_path                        ms per stage, frames per core-second, streams against decoding alone
 //! cargo bench -p lsie-benches --bench semantic_pair                     ms per compared pair, by length of the utterance
 //! cargo bench -p lsie-benches --bench live_latency -- --minutes 30      access unit to observation, PSS, growth
 //! cargo bench -p lsie-benches --bench engine_kills                      kill to `ok`, kill to measuring again
@@ -20,8 +21,8 @@
 //! Options: `--date YYYY-MM-DD` for the machine line, `--lsie PATH` for a binary built before, `--cache DIR` for models and demo
 //! pictures (else `LSIE_CACHE_DIR`, `LSIE_ENGINE_CACHE_DIR`, the user's cache).
 //!
-//! **What it never does.** It never asserts a time: numbers are for people, who compare them with `results/` of the same
-//! machine. It never touches a server, a state folder or a process that it did not start.
+//! **What it never does.** Unless asked to (`--baseline check`) it never asserts a time: numbers are for people, who compare them with
+//! `results/` of the same machine. It never touches a server, a state folder or a process that it did not start.
 //!
 //! ```
 //! use lsie_benches::Series;
@@ -34,6 +35,7 @@
 //! ```
 
 mod call;
+mod gate;
 mod machine;
 mod models;
 mod peer;
@@ -43,7 +45,8 @@ mod series;
 mod server;
 
 pub use call::{Call, run, run_with_help};
-pub use machine::machine_line;
+pub use gate::{BASELINE, Change, Gate, Kept, changes, slug};
+pub use machine::{machine_line, machine_name};
 pub use models::{cache_dir, open_network};
 pub use peer::peer_python;
 pub use process::{Usage, own_cpu_secs, pin_to_core};

@@ -8,18 +8,23 @@ use lsie_schemas::time::UtcMicros;
 
 /// Processor, cores, memory, system, kernel, load and date. `date` replaces the clock's.
 pub fn machine_line(date: Option<&str>) -> String {
-    let cores = available_parallelism().map_or(0, std::num::NonZero::get);
     let load = field("/proc/loadavg", |text| {
         Some(text.split(' ').take(3).collect::<Vec<_>>().join(" "))
     });
     let date = date.map_or_else(today, str::to_owned);
     format!(
-        "{cores} vCPU {}, {} GiB, {}, kernel {}, compute device cpu; {date}, load average {load}",
-        processor(),
+        "{}, {} GiB, {}, kernel {}, compute device cpu; {date}, load average {load}",
+        machine_name(),
         memory_gib(),
         system(),
         kernel()
     )
+}
+
+/// Cores and processor: what numbers belong to.
+pub fn machine_name() -> String {
+    let cores = available_parallelism().map_or(0, std::num::NonZero::get);
+    format!("{cores} vCPU {}", processor())
 }
 
 fn field(path: &str, find: impl FnOnce(&str) -> Option<String>) -> String {

@@ -1,5 +1,8 @@
 //! Numbers of one stage, and the line through a growing quantity.
 
+/// Parts of a series whose medians tell its noise.
+const NOISE_BLOCKS: usize = 9;
+
 /// Durations of one stage, milliseconds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Series {
@@ -84,6 +87,26 @@ impl Series {
         self.quantile(1.0)
     }
 
+    /// How far it wanders by itself: half the range of the medians of [`NOISE_BLOCKS`] consecutive parts, as a share of the median; 0
+    /// with fewer runs than parts.
+    pub fn noise(&self) -> f64 {
+        let part = self.len() / NOISE_BLOCKS;
+        if part == 0 {
+            return 0.0;
+        }
+        let parts = self.values_ms.chunks_exact(part).take(NOISE_BLOCKS);
+        let medians = parts.map(|part| quantile(part, 0.5));
+        let (least, most) = medians.fold((f64::INFINITY, 0.0_f64), |(least, most), median| {
+            (least.min(median), most.max(median))
+        });
+        (most - least) / 2.0 / self.median()
+    }
+
+    /// Takes the runs of another series behind its own.
+    pub fn append(&mut self, other: &Series) {
+        self.values_ms.extend_from_slice(&other.values_ms);
+    }
+
     /// Bytes per second at the median, GB/s; `None` unless it moves bytes.
     pub fn gigabytes_per_sec(&self) -> Option<f64> {
         Some(self.bytes? as f64 / 1e6 / self.median())
@@ -131,14 +154,17 @@ impl Series {
     }
 
     fn quantile(&self, share: f64) -> f64 {
-        let mut sorted = self.values_ms.clone();
-        sorted.sort_by(f64::total_cmp);
-        let rank = (share * sorted.len() as f64).ceil() as usize;
-        sorted
-            .get(rank.saturating_sub(1))
-            .copied()
-            .unwrap_or(f64::NAN)
+        quantile(&self.values_ms, share)
     }
+}
+
+/// By nearest rank; NaN of nothing.
+fn quantile(values: &[f64], share: f64) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let rank = (share * sorted.len() as f64).ceil() as usize;
+    let found = sorted.get(rank.saturating_sub(1));
+    found.copied().unwrap_or(f64::NAN)
 }
 
 /// Least-squares slope of `(x, y)` points; `None` with fewer than two places on x.
@@ -167,6 +193,29 @@ mod tests {
             (1.0, 50.0, 95.0, 100.0)
         );
         assert_eq!(series.gigabytes_per_sec(), Some(0.02));
+    }
+
+    #[test]
+    fn noise_is_how_far_parts_wander_and_not_how_far_single_runs_do() {
+        let mut steady = Series::new("steady");
+        let mut drifting = Series::new("drifting");
+        for run in 0..90 {
+            // Every part has the same outliers.
+            let outlier = if run % 10 == 0 { 50.0 } else { 0.0 };
+            steady.push(100.0 + outlier);
+            drifting.push(100.0 + outlier + if run < 45 { 0.0 } else { 20.0 });
+        }
+        assert_eq!(steady.noise(), 0.0);
+        assert!(
+            (drifting.noise() - 0.1).abs() < 0.02,
+            "{}",
+            drifting.noise()
+        );
+        let mut short = Series::new("short");
+        short.push(1.0);
+        assert_eq!(short.noise(), 0.0);
+        short.append(&steady);
+        assert_eq!(short.len(), 91);
     }
 
     #[test]

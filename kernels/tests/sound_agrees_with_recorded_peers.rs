@@ -241,3 +241,21 @@ fn the_spectrum_of_real_speech_does_not_doubt_its_pitch() {
         (51, 0)
     );
 }
+
+#[test]
+fn a_window_tells_how_long_its_pitch_is_too_low() {
+    let tone = |hz: f64| -> Vec<i16> {
+        let sample = |n: i32| (f64::from(n) / 16_000.0 * hz * std::f64::consts::TAU).sin();
+        (0..32_000).map(|n| (9000.0 * sample(n)) as i16).collect()
+    };
+    let high = measure_span(&tone(700.0), MeasureSettings::default());
+    assert!((high.f0_mean_hz.unwrap() - 350.0).abs() < 0.1, "{high:?}");
+    assert!(high.subharmonic_s > 1.9, "{high:?}");
+    let right = measure_span(&tone(500.0), MeasureSettings::default());
+    assert!((right.f0_mean_hz.unwrap() - 500.0).abs() < 0.1, "{right:?}");
+    assert_eq!(
+        right.subharmonic_s.to_bits(),
+        0.0_f64.to_bits(),
+        "{right:?}"
+    );
+}

@@ -63,7 +63,8 @@ pub(crate) fn measure(call: &Call) -> Result<()> {
     Ok(())
 }
 
-fn devices(call: &Call) -> Result<Vec<(DeviceKind, usize)>> {
+/// The device that `--device` names, or all.
+pub(crate) fn devices(call: &Call) -> Result<Vec<(DeviceKind, usize)>> {
     if let Some(text) = call.text("device") {
         return Ok(vec![match text.parse()? {
             DeviceChoice::Auto | DeviceChoice::Cpu => (DeviceKind::Cpu, 0),

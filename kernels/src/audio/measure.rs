@@ -231,7 +231,9 @@ fn measure_window(
         .collect();
     inside.sort_by(|a, b| a.time_s.total_cmp(&b.time_s));
     let voiced = || inside.iter().filter(|f| f.strength >= VOICED_STRENGTH);
-    let coverage_s = voiced().map(|f| f.duration_s.max(0.0)).sum();
+    // Not `sum`: that of nothing is -0.
+    let seconds = |sum: f64, frame: &FrameVoice| sum + frame.duration_s.max(0.0);
+    let coverage_s = voiced().fold(0.0, seconds);
     let mut islands = islands_of(&inside);
     islands.sort_by(|a, b| {
         b.duration_s
@@ -244,7 +246,7 @@ fn measure_window(
     let mut result = WindowMeasure {
         f0_valid,
         coverage_s,
-        subharmonic_s: subharmonic.map(|f| f.duration_s.max(0.0)).sum(),
+        subharmonic_s: subharmonic.fold(0.0, seconds),
         ..WindowMeasure::default()
     };
     if !f0_valid {
