@@ -87,7 +87,7 @@ impl Series {
         self.quantile(1.0)
     }
 
-    /// How far it wanders by itself: half the range of the medians of [`NOISE_BLOCKS`] consecutive parts, as a share of the median; 0
+    /// How far it wanders by itself: half the range of the medians of nine consecutive parts, as a share of the median; 0
     /// with fewer runs than parts.
     pub fn noise(&self) -> f64 {
         let part = self.len() / NOISE_BLOCKS;
