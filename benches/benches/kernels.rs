@@ -148,12 +148,9 @@ fn measure(call: &Call) -> Result<()> {
         );
         let mut rig = Rig::new(device.as_ref(), stream)?;
         let mut points = Vec::new();
+        let name = format!("{kind}:{index} {}", info.name);
+        let mut gate = Gate::new(call, &results(), "kernels", &name)?;
         let costs = costs(call, &mut rig, rounds)?;
-        let mut gate = Gate::new(
-            &results(),
-            "kernels",
-            &format!("{kind}:{index} {}", info.name),
-        );
         for (kernel, cost) in Kernel::ALL.into_iter().zip(costs) {
             if kind == DeviceKind::Cpu || kernel.has_own_reference() {
                 let cost = reference_cost(&mut rig, kernel, rounds)?;
@@ -176,7 +173,7 @@ fn measure(call: &Call) -> Result<()> {
             });
         }
         let roof = Roof {
-            device: format!("{kind}:{index} {}", info.name),
+            device: name,
             copy_gigabytes_per_sec: copy,
             points,
         };

@@ -75,20 +75,40 @@ struct Run {
     series: Vec<Kept>,
 }
 
+/// What becomes of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wish {
+    Tell,
+    Keep,
+    Check,
+}
+
 /// What one bench measures on one device, on its way to the file of this machine.
 pub struct Gate {
+    wish: Wish,
     path: PathBuf,
     now: Vec<Kept>,
 }
 
 impl Gate {
-    /// For this bench on this device. Kept runs lie in `results`.
-    pub fn new(results: &Path, bench: &str, device: &str) -> Self {
+    /// For this bench on this device. Kept runs lie in `results`. Fails at once where the option makes no sense.
+    pub fn new(call: &Call, results: &Path, bench: &str, device: &str) -> Result<Self> {
         let words = [bench, &machine_name(), device].map(slug).join("-");
-        Gate {
+        let gate = Gate {
+            wish: match call.text(BASELINE) {
+                None => Wish::Tell,
+                Some("keep") => Wish::Keep,
+                Some("check") => Wish::Check,
+                Some(other) => bail!("--{BASELINE} {other}: it is keep or check"),
+            },
             path: results.join(format!("baseline-{words}.json")),
             now: Vec::new(),
+        };
+        if gate.wish == Wish::Check && !gate.path.is_file() {
+            let path = gate.path.display();
+            bail!("nothing was kept at {path}: run once with --{BASELINE} keep");
         }
+        Ok(gate)
     }
 
     /// Takes a series.
@@ -104,27 +124,20 @@ impl Gate {
     /// fails when something became slower or nothing was kept.
     pub fn close(self, call: &Call) -> Result<()> {
         let path = self.path.display();
-        let wish = call.text(BASELINE);
-        match wish {
-            None | Some("check") => {}
-            Some("keep") => {
-                let run = Run {
-                    machine: machine_line(call.text("date")),
-                    series: self.now,
-                };
-                let text = serde_json::to_string_pretty(&run)? + "\n";
-                std::fs::write(&self.path, text).with_context(|| path.to_string())?;
-                call.say(format_args!("kept     {path}"));
-                return Ok(());
-            }
-            Some(other) => bail!("--{BASELINE} {other}: it is keep or check"),
-        }
-        let Ok(text) = std::fs::read_to_string(&self.path) else {
-            if wish.is_some() {
-                bail!("nothing was kept at {path}: run once with --{BASELINE} keep");
-            }
+        if self.wish == Wish::Keep {
+            let run = Run {
+                machine: machine_line(call.text("date")),
+                series: self.now,
+            };
+            let text = serde_json::to_string_pretty(&run)? + "\n";
+            std::fs::write(&self.path, text).with_context(|| path.to_string())?;
+            call.say(format_args!("kept     {path}"));
             return Ok(());
-        };
+        }
+        if self.wish == Wish::Tell && !self.path.is_file() {
+            return Ok(());
+        }
+        let text = std::fs::read_to_string(&self.path).with_context(|| path.to_string())?;
         let before: Run = serde_json::from_str(&text).with_context(|| path.to_string())?;
         let changed = changes(&before.series, &self.now);
         call.say(format_args!(
@@ -148,7 +161,7 @@ impl Gate {
             ));
         }
         let slower = changed.iter().filter(|change| change.is_slower()).count();
-        if wish.is_some() && slower > 0 {
+        if self.wish == Wish::Check && slower > 0 {
             bail!("{slower} series became slower");
         }
         Ok(())

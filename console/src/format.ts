@@ -50,9 +50,9 @@ export const confidence = (value: Maybe): string => fixed(isNumber(value) ? valu
 export const score = (value: Maybe): string => fixed(value, 3);
 /** `+0.342`. */
 export const coModulation = (value: Maybe): string => signed(value, 3);
-/** `210.0 Hz`; `350.0 Hz, likely 700 Hz` where another harmonic of it is likely the true one. */
+/** `210.0 Hz`; `350 or 700 Hz` where another harmonic of it is likely the true one. */
 export const pitch = (value: Maybe, harmonic = 1): string =>
-  !isNumber(value) || harmonic < 2 ? fixed(value, 1, " Hz") : `${fixed(value, 1, " Hz")}, likely ${fixed(value * harmonic, 0, " Hz")}`;
+  !isNumber(value) || harmonic < 2 ? fixed(value, 1, " Hz") : `${fixed(value, 0)} or ${fixed(value * harmonic, 0, " Hz")}`;
 /** `+0.84 st`. */
 export const semitones = (value: Maybe): string => signed(value, 2, " st");
 /** Jitter and shimmer: `0.0123`. */

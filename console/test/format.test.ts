@@ -32,7 +32,7 @@ describe("values are written in one form each", () => {
     expect([format.coModulation(0.3421), format.coModulation(-0.3421)]).toEqual(["+0.342", "−0.342"]);
     expect(format.pitch(210)).toBe("210.0 Hz");
     expect(format.pitch(210, 1)).toBe("210.0 Hz");
-    expect(format.pitch(350.1, 2)).toBe("350.1 Hz, likely 700 Hz");
+    expect(format.pitch(350.1, 2)).toBe("350 or 700 Hz");
     expect(format.pitch(null, 2)).toBe(format.pitch(null));
     expect(format.semitones(0.84)).toBe("+0.84 st");
     expect([format.perturbation(0.0123), format.perturbationDelta(0.0123)]).toEqual(["0.0123", "+0.0123"]);

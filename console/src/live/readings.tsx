@@ -63,7 +63,7 @@ const UNITS: readonly (readonly [ActionUnit, string])[] = [
 ];
 
 /** What a row of the action units says, for those who do not see it. */
-export const unitWords = (name: string, now: number | null | undefined, last: UnitStatistics | undefined): string =>
+const unitWords = (name: string, now: number | null | undefined, last: UnitStatistics | undefined): string =>
   `${name}: ${now == null ? "no score" : `${format.score(now)} now`}` +
   (last ? `; last segment: median ${format.score(last.median)}, mostly ${format.score(last.p10)} to ${format.score(last.p90)}` : "");
 

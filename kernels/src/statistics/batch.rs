@@ -8,7 +8,7 @@ use crate::error::KernelError;
 /// Most values of one upload.
 const MOST: usize = 4 * MAX_VALUES;
 
-/// Summarises rows on one device. Allocates when made, not per call.
+/// Summarises rows on one device. Takes device memory when made, not per call.
 #[derive(Debug)]
 pub struct RowStatistics {
     stream: Stream,

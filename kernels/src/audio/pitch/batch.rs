@@ -9,7 +9,7 @@ use crate::stft::{self, MAX_FRAMES, ROW, WINDOW};
 /// Most samples between the first and the last window of a batch.
 const MAX_SPAN: usize = MAX_FRAMES * 161;
 
-/// Transforms and correlates frames on one device. Allocates when made, not per batch.
+/// Transforms and correlates frames on one device. Takes device memory when made, not per batch.
 #[derive(Debug)]
 pub struct FrameBatch {
     stream: Stream,
@@ -26,11 +26,11 @@ pub struct FrameBatch {
 
 /// A frame as a device gives it.
 #[derive(Debug, Clone, Copy)]
-pub struct DeviceFrame<'a> {
+pub(super) struct DeviceFrame<'a> {
     /// The largest magnitude of its middle, then the power of each bin: [`ROW`] numbers.
-    pub spectrum: &'a [f32],
+    pub(super) spectrum: &'a [f32],
     /// Its normalised autocorrelation from lag 1: [`LAGS`] numbers.
-    pub lags: &'a [f32],
+    pub(super) lags: &'a [f32],
 }
 
 impl FrameBatch {
@@ -53,7 +53,7 @@ impl FrameBatch {
     }
 
     /// How many of the windows at `starts`, ascending, one batch takes.
-    pub fn batch_of(starts: &[usize]) -> usize {
+    pub(super) fn batch_of(starts: &[usize]) -> usize {
         let first = starts.first().copied().unwrap_or(0);
         let within = starts.iter().take(MAX_FRAMES);
         within
@@ -62,7 +62,7 @@ impl FrameBatch {
     }
 
     /// The frames whose windows begin at `starts`, which must be one batch and lie within `samples`.
-    pub fn run(
+    pub(super) fn run(
         &mut self,
         samples: &[f64],
         starts: &[usize],

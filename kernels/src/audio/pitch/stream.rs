@@ -59,8 +59,8 @@ impl PitchStream {
         }
     }
 
-    /// The same with frames correlated and transformed on a device, those that one push completes in one launch. Should the device fail, the
-    /// processor goes on ([`PitchStream::fault`]).
+    /// The same with frames transformed and correlated on a device, those that one push completes together. Should the device
+    /// fail, the processor goes on ([`PitchStream::fault`]).
     #[must_use]
     pub fn on(segment_samples: usize, form: Form, batch: Option<SharedFrameBatch>) -> Self {
         Self {
